@@ -1,0 +1,1 @@
+"""What is run: the scenario schema, the data sets and the shipped scenario files."""

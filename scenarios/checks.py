@@ -1,0 +1,135 @@
+"""Rules that tie several fields of a scenario together, each with its field path and a hint."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from scenarios.validation import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenarios.specs import Scenario
+
+__all__ = ["check_fields", "scenario_warnings"]
+
+
+def check_fields(scenario: Scenario) -> list[Problem]:
+    """Return every impossible combination in a scenario; empty when it can be run."""
+    rules = (_check_data, _check_features, _check_network, _check_mapping, _check_search)
+    return [problem for rule in rules for problem in rule(scenario)]
+
+
+def _check_data(scenario: Scenario) -> Iterator[Problem]:
+    data = scenario.data
+    if data.kind == "folder" and data.path is None:
+        hint = "data.path: a folder or zip of identity/picture at 112x112"
+        yield Problem("data.path", "a folder data set needs a path", hint)
+    if data.kind != "folder" and data.path is not None:
+        hint = "use data.kind: folder, or set BAUTA_DATA for lfw"
+        yield Problem("data.path", f"data.kind {data.kind} takes no path", hint)
+    if data.mated + data.unmated == 0:
+        hint = "set data.mated or data.unmated to 1 or more"
+        yield Problem("data.mated", "the scenario has no probes", hint)
+    if data.per_person is not None and data.per_person * data.entries < data.mated:
+        most = data.per_person * data.entries
+        message = f"{data.entries} people with at most {data.per_person} probes give {most} probes"
+        yield Problem("data.mated", message, "raise data.per_person or lower data.mated")
+
+
+def _check_features(scenario: Scenario) -> Iterator[Problem]:
+    features = scenario.features
+    for name in ("epsilon", "colour_epsilon"):
+        value = getattr(features, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            hint = "smaller is more private; null means no noise"
+            message = f"expected a finite number above 0, got {value}"
+            yield Problem(f"features.{name}", message, hint)
+    if features.colour_epsilon is not None and features.colour == "none":
+        hint = "remove it, or choose a features.colour"
+        yield Problem("features.colour_epsilon", "there are no colour bits to randomise", hint)
+
+
+def _check_network(scenario: Scenario) -> Iterator[Problem]:
+    network, templates = scenario.network, scenario.data.kind == "templates"
+    if network.kind == "identity" and not templates:
+        message = "the identity network only passes templates through; pictures need a network"
+        yield Problem("network.kind", message, "use shipped or student, or data.kind: templates")
+    if templates and network.kind != "identity":
+        message = f"templates are no pictures, network {network.kind} cannot read them"
+        yield Problem("network.kind", message, "use network.kind: identity")
+    if network.weights is not None and network.kind != "student":
+        message = f"network {network.kind} takes no weights file"
+        yield Problem("network.weights", message, "use network.kind: student")
+
+
+def _check_mapping(scenario: Scenario) -> Iterator[Problem]:
+    mapping = scenario.mapping
+    if mapping.kind == "none":
+        return
+    if mapping.overlap >= mapping.terms:
+        message = f"overlap must be below terms ({mapping.terms}), got {mapping.overlap}"
+        yield Problem("mapping.overlap", message, f"use 0..{mapping.terms - 1}")
+    if 2 * mapping.coefficient_limit < mapping.terms:
+        message = f"{mapping.terms} distinct non-zero coefficients do not fit in the limit"
+        yield Problem("mapping.coefficient_limit", message, "50 is the usual choice")
+    if scenario.search.ring_bits == 16:
+        message = f"polyprotect compares powers up to {mapping.terms}, too fine for a 16-bit ring"
+        hint = (
+            "at norm 127 an element of a 128-d template is about 11 and its third power, kept at "
+            "the same scale, rounds to 0; use search.ring_bits: 32"
+        )
+        yield Problem("search.ring_bits", message, hint)
+
+
+def _check_search(scenario: Scenario) -> Iterator[Problem]:
+    search = scenario.search
+    limit = 2 ** (search.ring_bits - 1)
+    if 2 * search.ring_scale**2 >= limit:
+        largest = math.isqrt((limit - 1) // 2)
+        message = (
+            f"a {search.ring_bits}-bit ring is too small for scores of templates with norm "
+            f"{search.ring_scale}: 2*scale^2 must stay below {limit}"
+        )
+        wider = " or search.ring_bits: 32" if search.ring_bits == 16 else ""
+        yield Problem("search.scale", message, f"use at most {largest}{wider}")
+    if "trusted_dealer" not in scenario.insecure:
+        message = "the dealer protocol trusts its dealer not to collude; say so"
+        yield Problem("insecure", message, "add trusted_dealer to insecure")
+    repeated = {name for name in scenario.insecure if scenario.insecure.count(name) > 1}
+    for name in sorted(repeated):
+        yield Problem("insecure", f"{name} is listed twice", "list it once")
+
+
+def scenario_warnings(scenario: Scenario) -> list[str]:
+    """Return what a reader of the results must know; for run.json and the report."""
+    return [*_data_warnings(scenario), *_metric_warnings(scenario)]
+
+
+def _data_warnings(scenario: Scenario) -> Iterator[str]:
+    data, network = scenario.data, scenario.network
+    if data.kind == "synthetic":
+        yield "Synthetic faces from a generator: accuracy says nothing about real people."
+    if data.kind == "templates":
+        yield "Random templates, no faces: the run measures cost and correctness, not accuracy."
+    if data.kind in ("lfw", "folder") and data.people == "all" and network.kind == "student":
+        yield (
+            "data.people is all: some of these people were in the pictures the network was "
+            "adapted on; compare with data.people: test before quoting accuracy."
+        )
+    if data.kind == "lfw" and network.teacher == "ms1m" and network.kind == "student":
+        yield "The ms1m teacher very likely saw LFW people; the casia teacher is the fairer one."
+    if data.kind in ("lfw", "folder") and network.kind == "shipped":
+        yield "The shipped network was trained on synthetic faces only; expect poor accuracy here."
+
+
+def _metric_warnings(scenario: Scenario) -> Iterator[str]:
+    if "open_scores" not in scenario.insecure:
+        yield "Scores stay secret: rank-1 and curves need insecure: [open_scores]."
+    if scenario.features.epsilon is not None and scenario.network.kind == "shipped":
+        yield "The shipped network was trained without noise; expect a loss at features.epsilon."
+    features = scenario.features
+    bare_colour = features.colour != "none" and features.colour_epsilon is None
+    if features.epsilon is not None and bare_colour:
+        yield "Colour maps carry no noise: the total privacy budget is unbounded."

@@ -1,0 +1,1 @@
+"""The faces a scenario runs on."""

@@ -1,0 +1,166 @@
+"""The scenario as typed values: one struct per section of the YAML file.
+
+Field types and single-field limits live here; rules that tie several fields together live
+in `scenarios.checks`. Defaults are the semi-honest dealer search over synthetic faces.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from scenarios.feature_spec import FeatureSpec
+
+__all__ = [
+    "DataSpec",
+    "FeatureSpec",
+    "MappingSpec",
+    "NetworkSpec",
+    "Scenario",
+    "SearchSpec",
+]
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Fraction = Annotated[float, Meta(gt=0, lt=1)]
+Cosine = Annotated[float, Meta(gt=-1, lt=1)]
+Insecure = Literal["open_scores", "test_randomness", "trusted_dealer"]
+
+SHIPPED_DIMENSION = 128
+DEFAULT_SCALES = {16: 127, 32: 16384}
+
+
+class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which faces, and how many of them.
+
+    Attributes:
+        kind: synthetic (generated), lfw (needs BAUTA_DATA), folder (a folder or zip of
+            `identity/picture`), templates (random unit vectors, no pictures).
+        path: folder or zip file; only with kind folder.
+        people: test draws from people the adapted network never saw; all draws from everyone
+            and is labelled so.
+        entries: enrolled identities, one picture each.
+        mated: probes of enrolled people, other pictures than the enrolled ones.
+        unmated: probes of people who are not enrolled.
+        per_person: most mated probes one person contributes; null for no limit.
+        dimension: length of a template; only with kind templates.
+        noise: angle-like spread of a mated template probe around its row; only templates.
+        batch: probes per search batch.
+        enrol_batch: pictures per enrolment batch.
+    """
+
+    kind: Literal["synthetic", "lfw", "folder", "templates"] = "synthetic"
+    path: str | None = None
+    people: Literal["test", "all"] = "test"
+    entries: Positive = 300
+    mated: Natural = 200
+    unmated: Natural = 200
+    per_person: Positive | None = None
+    dimension: Annotated[int, Meta(ge=8, le=4096)] = 512
+    noise: Annotated[float, Meta(ge=0, le=10)] = 0.5
+    batch: Annotated[int, Meta(ge=1, le=4096)] = 32
+    enrol_batch: Annotated[int, Meta(ge=1, le=4096)] = 64
+
+
+class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The provider's network.
+
+    Attributes:
+        kind: shipped (ours, trained on synthetic faces), student (adapted from a third-party
+            network on real faces), identity (templates pass through).
+        teacher: which RGB network a student is adapted from and compared with.
+        weights: student file to use instead of the one looked up or adapted.
+        adapt_minutes: time budget of an adaptation on first use.
+    """
+
+    kind: Literal["shipped", "student", "identity"] = "shipped"
+    teacher: Literal["ms1m", "casia"] = "ms1m"
+    weights: str | None = None
+    adapt_minutes: Annotated[float, Meta(gt=0, le=1440)] = 14
+
+
+class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Identity-specific mapping of enrolled templates (PolyProtect).
+
+    Attributes:
+        kind: none, or polyprotect.
+        terms: polynomial terms m, which is also the number of powers of a probe.
+        overlap: elements that two neighbouring polynomials share.
+        coefficient_limit: largest absolute coefficient c_max of a key.
+        centred: subtract each key's mean on a public cohort.
+        cohort: pictures in that cohort.
+    """
+
+    kind: Literal["none", "polyprotect"] = "none"
+    terms: Annotated[int, Meta(ge=2, le=9)] = 5
+    overlap: Natural = 2
+    coefficient_limit: Positive = 50
+    centred: bool = True
+    cohort: Positive = 200
+
+
+class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The secure search and its decision.
+
+    Attributes:
+        protocol: dealer is the fixed-gallery two-server protocol with a trusted dealer.
+        ring_bits: ring Z_2^k of the shares.
+        scale: norm of a quantised template; null for 127 (k = 16) or 16384 (k = 32).
+        threshold: cosine at or above which two faces match; null calibrates it to `fpir`.
+        fpir: false positive identification rate the threshold is calibrated to.
+        output: what the client learns; bitmap is one bit per enrolled row.
+        radix: radix of the comparison's carry tree.
+    """
+
+    protocol: Literal["dealer"] = "dealer"
+    ring_bits: Literal[16, 32] = 16
+    scale: Positive | None = None
+    threshold: Cosine | None = None
+    fpir: Fraction = 0.01
+    output: Literal["bitmap"] = "bitmap"
+    radix: Literal[2] = 2
+
+    @property
+    def ring_scale(self) -> int:
+        """Norm of a quantised template, with the default of the ring filled in."""
+        return DEFAULT_SCALES[self.ring_bits] if self.scale is None else self.scale
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One runnable experiment: faces, features, network, mapping, search and trust.
+
+    Attributes:
+        name: run directory name.
+        description: what the run shows, for a reader of the report.
+        seed: fixes splits, synthetic faces and (with test_randomness) the masks.
+        runtime: ray runs one actor per party, memory runs all in this process.
+        insecure: shortcuts this scenario takes, each named in the report.
+        capture_payloads: keep every message body in the run directory.
+        report: write the HTML report after the run.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    description: str = ""
+    seed: Annotated[int, Meta(ge=0, lt=2**62)] = 7
+    runtime: Literal["ray", "memory"] = "ray"
+    data: DataSpec = msgspec.field(default_factory=DataSpec)
+    features: FeatureSpec = msgspec.field(default_factory=FeatureSpec)
+    network: NetworkSpec = msgspec.field(default_factory=NetworkSpec)
+    mapping: MappingSpec = msgspec.field(default_factory=MappingSpec)
+    search: SearchSpec = msgspec.field(default_factory=SearchSpec)
+    insecure: tuple[Insecure, ...] = ()
+    capture_payloads: bool = False
+    report: bool = True
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding before any mapping."""
+        return self.data.dimension if self.data.kind == "templates" else SHIPPED_DIMENSION
+
+    @property
+    def row_length(self) -> int:
+        """Ring elements per gallery row: m powers of every element when mapped."""
+        powers = self.mapping.terms if self.mapping.kind == "polyprotect" else 1
+        return self.dimension * powers
