@@ -1,0 +1,136 @@
+"""How a role program speaks: a channel that sends and receives, and the endpoint behind it.
+
+The endpoint is I/O-free: it turns messages into frames and frames into messages, and refuses,
+on both sides, whatever the flow policy does not declare.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, TypeVar
+
+from protocol.errors import PeerMisbehaviourError, PolicyViolationError
+from protocol.flows import Flow, flow_for
+from protocol.messages import Envelope, Frame, Message, decode_frame, encode_frame, kind_of
+from protocol.parties import Party, Phase
+
+__all__ = ["At", "Channel", "Endpoint", "Inbound", "Label", "Outbound"]
+
+M = TypeVar("M", bound=Message)
+
+
+class At(NamedTuple):
+    """Where in the run a message belongs: session, phase, and round within the session's step."""
+
+    session: str
+    phase: Phase
+    round: int = 0
+
+
+class Label(NamedTuple):
+    """What a receiver waits for; frames are matched by label, never by arrival order."""
+
+    sender: Party
+    kind: str
+    session: str
+    round: int
+
+
+class Channel(Protocol):
+    """All a role program may await; it knows no clock, no transport and no other party."""
+
+    async def send(self, receiver: Party, message: Message, at: At) -> None:
+        """Send a message; refused with `PolicyViolationError` unless the policy declares it."""
+        ...
+
+    async def receive(self, sender: Party, kind: type[M], at: At) -> M:
+        """Wait for the message of this kind, session and round from `sender`."""
+        ...
+
+
+class Outbound(NamedTuple):
+    """A frame ready to travel, with the policy row that permits it."""
+
+    wire: bytes
+    frame: Frame
+    flow: Flow
+
+
+class Inbound(NamedTuple):
+    """A checked frame that arrived, with the policy row that permits it."""
+
+    frame: Frame
+    flow: Flow
+    wire_bytes: int
+
+    @property
+    def label(self) -> Label:
+        """The label a waiting receiver asks for."""
+        envelope = self.frame.envelope
+        kind = kind_of(self.frame.message)
+        return Label(envelope.sender, kind, envelope.session, envelope.round)
+
+
+class Endpoint:
+    """One party's end of all its links: numbering, policy, addressing and replay checks."""
+
+    def __init__(self, party: Party, run: str, insecure: frozenset[str]) -> None:
+        self.party: Party = party
+        self.lamport = 0
+        self._run = run
+        self._insecure = insecure
+        self._sent: dict[Party, int] = {}
+        self._seen: dict[Party, set[int]] = {}
+
+    def outbound(self, receiver: Party, message: Message, at: At) -> Outbound:
+        """Number and encode a message.
+
+        Raises:
+            PolicyViolationError: the flow policy does not declare this message.
+        """
+        kind = kind_of(message)
+        flow = flow_for(kind, self.party, receiver, at.phase, self._insecure)
+        sequence = self._sent.get(receiver, 0)
+        self._sent[receiver] = sequence + 1
+        self.lamport += 1
+        envelope = Envelope(
+            self._run, at.session, sequence, at.phase, flow.step, at.round,
+            self.party, receiver, self.lamport,
+        )  # fmt: skip
+        frame = Frame(envelope, message)
+        return Outbound(encode_frame(frame), frame, flow)
+
+    def inbound(self, wire: bytes) -> Inbound:
+        """Decode and check a frame that arrived.
+
+        Raises:
+            DecodeError: the bytes are not a frame.
+            PeerMisbehaviourError: wrong run, wrong receiver, undeclared flow or a replay.
+        """
+        frame = decode_frame(wire)
+        envelope = frame.envelope
+        if envelope.run != self._run or envelope.receiver != self.party:
+            raise self._accuse(envelope, "a frame of another run or for another party")
+        try:
+            flow = flow_for(
+                kind_of(frame.message), envelope.sender, self.party, envelope.phase, self._insecure
+            )
+        except PolicyViolationError as error:
+            raise self._accuse(envelope, "a frame the flow policy does not declare") from error
+        if flow.step != envelope.step:
+            raise self._accuse(envelope, "a frame under the wrong step")
+        self._refuse_replay(envelope)
+        return Inbound(frame, flow, len(wire))
+
+    def consumed(self, inbound: Inbound) -> None:
+        """Advance the logical clock past a frame the program has now received."""
+        self.lamport = max(self.lamport, inbound.frame.envelope.lamport) + 1
+
+    def _refuse_replay(self, envelope: Envelope) -> None:
+        seen = self._seen.setdefault(envelope.sender, set())
+        if envelope.sequence in seen:
+            raise self._accuse(envelope, "a frame that was delivered before")
+        seen.add(envelope.sequence)
+
+    def _accuse(self, envelope: Envelope, what: str) -> PeerMisbehaviourError:
+        where = f"{envelope.sender} -> {self.party}, session {envelope.session[:32]}"
+        return PeerMisbehaviourError(f"received {what}", where=where, hint="the run is aborted")

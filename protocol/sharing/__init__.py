@@ -1,0 +1,1 @@
+"""Rings, generators, shares and bit-sliced kernels."""

@@ -1,0 +1,90 @@
+"""Pseudorandom expansion of seeds: AES-256-CTR under a key derived from seed and label.
+
+A label may be expanded once per source: masks and triples are single-use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from math import prod
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from protocol.errors import LocalProtocolError, ReusedMaterialError
+
+__all__ = ["SEED_BYTES", "CorrelationSource", "RandomBytes", "Seed", "keyed_random_bytes"]
+
+RandomBytes: TypeAlias = Callable[[int], bytes]
+SEED_BYTES: Final = 32
+_NONCE: Final = bytes(16)
+
+
+class Seed:
+    """A secret 32-byte seed that never prints itself."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        if len(value) != SEED_BYTES:
+            text = f"a seed has {SEED_BYTES} bytes, not {len(value)}"
+            raise LocalProtocolError(text)
+        self._value = bytes(value)
+
+    def __repr__(self) -> str:
+        """Return an opaque text."""
+        return "Seed(<secret>)"
+
+    @classmethod
+    def fresh(cls, random_bytes: RandomBytes) -> Seed:
+        """Draw a seed from a cryptographic source."""
+        return cls(random_bytes(SEED_BYTES))
+
+    def reveal(self) -> bytes:
+        """Return the bytes, for the one message that may carry them."""
+        return self._value
+
+    def derive(self, label: str) -> bytes:
+        """Return a 32-byte key for one label (BLAKE2b keyed with the seed)."""
+        return blake2b(label.encode(), key=self._value, digest_size=SEED_BYTES).digest()
+
+    def expand(self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return a uniform array of unsigned integers, a function of seed and label alone."""
+        length = prod(shape) * dtype.itemsize
+        out = np.zeros(length + 15, dtype=np.uint8)
+        cipher = Cipher(algorithms.AES256(self.derive(label)), modes.CTR(_NONCE)).encryptor()
+        cipher.update_into(memoryview(out)[:length], memoryview(out))
+        return out[:length].view(dtype).reshape(shape)
+
+
+class CorrelationSource:
+    """Expansion of one seed that hands out each label once."""
+
+    def __init__(self, seed: Seed) -> None:
+        self._seed = seed
+        self._used: set[str] = set()
+
+    def draw(self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Expand a label for the first and only time.
+
+        Raises:
+            ReusedMaterialError: the label was drawn before.
+        """
+        if label in self._used:
+            raise ReusedMaterialError(f"material {label} was already used", hint="never reuse it")
+        self._used.add(label)
+        return self._seed.expand(label, shape, dtype)
+
+
+def keyed_random_bytes(key: bytes, name: str) -> RandomBytes:
+    """Return a reproducible source of bytes for tests: `insecure: [test_randomness]`."""
+    derived = blake2b(name.encode(), key=key, digest_size=SEED_BYTES).digest()
+    stream = Cipher(algorithms.AES256(derived), modes.CTR(_NONCE)).encryptor()
+
+    def draw(count: int) -> bytes:
+        return stream.update(bytes(count))
+
+    return draw
