@@ -1,0 +1,1 @@
+"""The runtimes: in memory, and on Ray."""

@@ -1,0 +1,90 @@
+"""A party's channel in a running simulation: endpoint, journal, clock, and a carrier of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Protocol, TypeVar
+
+from orchestration.journal import Event, event_for
+from protocol.channel import At, Endpoint, Inbound, Label
+from protocol.errors import LocalProtocolError
+from protocol.messages import Message, kind_of
+from protocol.parties import Party
+
+__all__ = ["Inbox", "PartyChannel"]
+
+M = TypeVar("M", bound=Message)
+
+
+class Inbox(Protocol):
+    """Where a runtime keeps frames until the program asks for them."""
+
+    async def take(self, label: Label) -> Inbound:
+        """Wait for the frame with this label and remove it."""
+        ...
+
+
+class PartyChannel:
+    """Implements `protocol.channel.Channel` for one party; every event is journaled.
+
+    Args:
+        endpoint: the party's policy-checking end.
+        carry: hands the bytes of a frame to the receiver's runtime.
+        inbox: where frames wait.
+        started: `perf_counter()` value that counts as zero in `at_s`.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        carry: Callable[[Party, bytes], Awaitable[None]],
+        inbox: Inbox,
+        started: float,
+    ) -> None:
+        self.events: list[Event] = []
+        self._endpoint = endpoint
+        self._carry = carry
+        self._inbox = inbox
+        self._started = started
+        self._busy_since = perf_counter()
+
+    async def send(self, receiver: Party, message: Message, at: At) -> None:
+        """Send a message and journal it."""
+        out = self._endpoint.outbound(receiver, message, at)
+        now = perf_counter()
+        self.events.append(
+            event_for(
+                "sent",
+                out.frame,
+                out.flow,
+                wire_bytes=len(out.wire),
+                lamport=self._endpoint.lamport,
+                at_s=now - self._started,
+                compute_s=now - self._busy_since,
+            )
+        )
+        await self._carry(receiver, out.wire)
+        self._busy_since = perf_counter()
+
+    async def receive(self, sender: Party, kind: type[M], at: At) -> M:
+        """Wait for a message and journal it; waiting does not count as computing."""
+        busy_s = perf_counter() - self._busy_since
+        inbound = await self._inbox.take(Label(sender, kind.__name__, at.session, at.round))
+        message = inbound.frame.message
+        if not isinstance(message, kind):
+            raise LocalProtocolError(f"asked for {kind.__name__}, got {kind_of(message)}")
+        self._endpoint.consumed(inbound)
+        self.events.append(
+            event_for(
+                "received",
+                inbound.frame,
+                inbound.flow,
+                wire_bytes=inbound.wire_bytes,
+                lamport=self._endpoint.lamport,
+                at_s=perf_counter() - self._started,
+                compute_s=busy_s,
+            )
+        )
+        self._busy_since = perf_counter()
+        return message
