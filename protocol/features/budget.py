@@ -1,0 +1,85 @@
+"""Honest accounting of what the noise promises, per element and per picture."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from protocol.features.calibration import require_sensitivity
+from protocol.features.noise import sampling_slack
+from protocol.features.spec import EDGE
+
+if TYPE_CHECKING:
+    from protocol.features.calibration import Calibration
+    from protocol.features.spec import FeatureSpec
+
+__all__ = ["PrivacyBudget", "privacy_budget"]
+
+
+class PrivacyBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Differential-privacy budget of one protected picture; infinity means no promise.
+
+    Attributes:
+        element_epsilon: epsilon of one frequency element.
+        image_epsilon: the same for all frequency elements of a picture together.
+        colour_bit_epsilon: epsilon of one colour bit.
+        colour_image_epsilon: the same for all colour bits of a picture; 0 when none are sent.
+        total: epsilon of everything that is sent for one picture.
+        statement: one paragraph for the report.
+    """
+
+    element_epsilon: float
+    image_epsilon: float
+    colour_bit_epsilon: float
+    colour_image_epsilon: float
+    total: float
+    statement: str
+
+
+def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget:
+    """Account for one picture; raise ScenarioError when the sensitivities cannot carry noise."""
+    require_sensitivity(spec, calibration)
+    elements = spec.frequency_channels * EDGE * EDGE
+    element = math.inf if spec.epsilon is None else spec.epsilon
+    bit = math.inf if spec.colour_epsilon is None else spec.colour_epsilon
+    bit = bit if spec.colour_bits else 0.0
+    colour = bit * spec.colour_bits if spec.colour_bits else 0.0
+    return PrivacyBudget(
+        element_epsilon=element,
+        image_epsilon=element * elements,
+        colour_bit_epsilon=bit,
+        colour_image_epsilon=colour,
+        total=element * elements + colour,
+        statement=" ".join([_frequency_text(spec, elements), _colour_text(spec), _total_text(spec)]),
+    )
+
+
+def _frequency_text(spec: FeatureSpec, elements: int) -> str:
+    if spec.epsilon is None:
+        return "Frequency part: no noise, so no differential-privacy promise."
+    return (
+        f"Frequency part: Laplace noise with epsilon {spec.epsilon:g} for each of {elements:,} "
+        f"elements, epsilon {spec.epsilon * elements:,.0f} for the picture; sensitivities are the "
+        f"widths of the clip bounds; finite sampling resolution adds at most "
+        f"{sampling_slack(spec):.1g} per element."
+    )
+
+
+def _colour_text(spec: FeatureSpec) -> str:
+    if not spec.colour_bits:
+        return "No colour part is sent."
+    if spec.colour_epsilon is None:
+        return "Colour part: sent without noise; local binary patterns alone show the face."
+    return (
+        f"Colour part: randomised response with epsilon {spec.colour_epsilon:g} for each of "
+        f"{spec.colour_bits:,} bits, epsilon {spec.colour_epsilon * spec.colour_bits:,.0f} for the "
+        f"picture."
+    )
+
+
+def _total_text(spec: FeatureSpec) -> str:
+    if spec.epsilon is None or (spec.colour_bits and spec.colour_epsilon is None):
+        return "The input as a whole carries no differential-privacy guarantee (infinite epsilon)."
+    return "Budgets of several pictures of one person add up."

@@ -1,0 +1,119 @@
+"""The client's side: from a picture to exactly what goes over the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protocol.features.calibration import require_sensitivity
+from protocol.features.colour import describe, patterns, recode
+from protocol.features.fusion import plane_mixing
+from protocol.features.noise import NoiseSource, flip_threshold
+from protocol.features.pipeline import exact_coefficients, protect_picture
+from protocol.features.spec import EDGE, ProtectedBatch, check_pictures
+from protocol.features.wire import WireGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy import float32, uint8, uint16, uint32
+    from numpy.typing import NDArray
+
+    from protocol.features.calibration import Calibration
+    from protocol.features.spec import FeatureSpec
+
+__all__ = ["FeatureExtractor"]
+
+
+class FeatureExtractor:
+    """Turns pictures into protected features; one instance serves one thread at a time."""
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        calibration: Calibration,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        """Prepare the pipeline.
+
+        `random_bytes(n)` must return n fresh bytes of a cryptographic generator; it is asked for
+        32 bytes per picture and noisy part, and for nothing when there is no noise.
+
+        Raises:
+            ScenarioError: the calibration does not fit the specification or cannot carry noise.
+        """
+        require_sensitivity(spec, calibration)
+        self.spec = spec
+        self.calibration = calibration
+        self._mixing = plane_mixing(spec.fusion)
+        self._grid = WireGrid.of(spec).kernel_constants()
+        self._noise = NoiseSource(random_bytes)
+        self._lower = np.ascontiguousarray(calibration.lower.transpose(1, 0, 2))
+        self._inverse_width = _inverse(calibration.sensitivity.transpose(1, 0, 2))
+
+    def protect(self, pictures: NDArray[uint8]) -> ProtectedBatch:
+        """Protect pictures, uint8 [B,112,112,3], with fresh noise for each.
+
+        Transform, fusion, clipping, noise, rounding to the public grid; colour patterns,
+        randomised response, recoding.
+
+        Raises:
+            LocalProtocolError: wrong shape or type of the pictures.
+        """
+        check_pictures(pictures)
+        shape = (len(pictures), self.spec.frequency_channels, EDGE, EDGE)
+        frequency = np.empty(shape, dtype=np.uint8 if self.spec.wire_bits == 8 else np.uint16)
+        for picture, codes in zip(pictures, frequency, strict=True):
+            protect_picture(
+                picture,
+                self._mixing,
+                self._lower,
+                self._inverse_width,
+                self._grid,
+                self._laplace_words(),
+                codes,
+            )
+        return ProtectedBatch(frequency, self._protected_colour(pictures))
+
+    def exact(self, pictures: NDArray[uint8]) -> NDArray[float32]:
+        """Return features before clipping, noise and rounding, float32 [B,F+c,112,112].
+
+        Frequency coefficients are un-normalised, colour codes divided by 255. Never sent.
+        """
+        check_pictures(pictures)
+        channels = self.spec.frequency_channels
+        output = np.empty((len(pictures), self.spec.channels, EDGE, EDGE), dtype=np.float32)
+        for picture, features in zip(pictures, output, strict=True):
+            features[:channels] = exact_coefficients(picture, self._mixing, channels)
+        output[:, channels:] = describe(pictures, self.spec.colour) / np.float32(255)
+        return output
+
+    def _laplace_words(self) -> tuple[NDArray[uint32], NDArray[uint16]]:
+        if self.spec.epsilon is None:
+            return _NO_WORDS
+        return self._noise.laplace_words(self.spec.frequency_channels * EDGE * EDGE)
+
+    def _protected_colour(self, pictures: NDArray[uint8]) -> NDArray[uint8]:
+        """Return the colour maps, with randomised response where the specification asks for it.
+
+        The response acts on the patterns, before the recoding: the recoding is then mere
+        post-processing, each decoder map stays consistent with the others, and the budget is the
+        same 24 bits per pixel whichever recoding is sent (noise on the eight maps themselves
+        would have to account for 64 bits and would drown their sparsity).
+        """
+        codes = patterns(pictures, self.spec.colour)
+        if self.spec.colour_epsilon is not None:
+            threshold = flip_threshold(self.spec.colour_epsilon)
+            for picture_codes in codes:
+                picture_codes ^= self._noise.flips(len(picture_codes), threshold)
+        return recode(codes, self.spec.colour)
+
+
+_NO_WORDS = (np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint16))
+
+
+def _inverse(width: NDArray[float32]) -> NDArray[float32]:
+    """Return 1/width, and 0 for elements without width: their only code is the lower bound's."""
+    safe = np.where(width > 0, width, np.float32(1))
+    return np.ascontiguousarray(np.where(width > 0, 1 / safe, np.float32(0)), dtype=np.float32)

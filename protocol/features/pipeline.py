@@ -1,0 +1,203 @@
+"""Compiled per-picture pipeline: colour planes, transform, fusion, clipping, noise, grid.
+
+One block row is finished before the next begins, so the working set stays in the first-level
+cache and neither the upsampled picture nor the unfused channels ever exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from protocol.features.block_dct import (
+    BLOCK,
+    COLUMN_TAPS,
+    ROW_TAPS,
+    fill_line,
+    fill_planes,
+    fused_line,
+)
+from protocol.features.jit import inlined, kernel
+from protocol.features.spec import EDGE
+
+if TYPE_CHECKING:
+    from numpy import float32, uint8, uint16, uint32
+    from numpy.typing import NDArray
+
+__all__ = ["exact_coefficients", "laplace", "protect_picture"]
+
+_SQRT_HALF_BITS: Final = np.int32(0x3F3504F3)
+_MANTISSA_BITS: Final = np.int32(23)
+
+
+def exact_coefficients(
+    picture: NDArray[uint8], mixing: NDArray[float32], channels: int
+) -> NDArray[float32]:
+    """Return the fused coefficients of one picture [112,112,3], float32 [F,112,112]."""
+    output = np.empty((channels, EDGE, EDGE), dtype=np.float32)
+    _exact_kernel(np.ascontiguousarray(picture), mixing, ROW_TAPS, COLUMN_TAPS, output)
+    return output
+
+
+def protect_picture(  # noqa: PLR0913 - the kernel's inputs, each one array or scalar
+    picture: NDArray[uint8],
+    mixing: NDArray[float32],
+    lower: NDArray[float32],
+    inverse_width: NDArray[float32],
+    grid: NDArray[float32],
+    words: tuple[NDArray[uint32], NDArray[uint16]],
+    output: NDArray[uint8] | NDArray[uint16],
+) -> None:
+    """Write the wire codes [F,112,112] of one picture.
+
+    `lower` and `inverse_width` are float32 [112,F,112], block row first. `grid` holds noise
+    amplitude and offset in units of the width, codes per width, and the largest code. `words` are
+    uniform random words for F*112*112 elements, empty when there is no noise.
+    """
+    _protect_kernel(
+        np.ascontiguousarray(picture),
+        mixing,
+        ROW_TAPS,
+        COLUMN_TAPS,
+        lower,
+        inverse_width,
+        grid,
+        words[0],
+        words[1],
+        output,
+    )
+
+
+def laplace(high: NDArray[uint32], low: NDArray[uint16]) -> NDArray[float32]:
+    """Return the unit Laplace draws, float32 [n], that the pipeline makes of uniform words."""
+    output = np.empty(high.shape, dtype=np.float32)
+    _laplace_kernel(high, low, output)
+    return output
+
+
+@inlined
+def _minus_log(value: float32) -> float32:
+    """Return -ln(value) for a positive normal float32; branch-free, two units in the last place.
+
+    Polynomial of the Cephes mathematical library.
+    """
+    bits = np.float32(value).view(np.int32)
+    exponent = np.int32((bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS)
+    x = np.int32(bits - np.int32(exponent << _MANTISSA_BITS)).view(np.float32) - np.float32(1)
+    y = np.float32(7.0376836292e-2)
+    y = y * x + np.float32(-1.1514610310e-1)
+    y = y * x + np.float32(1.1676998740e-1)
+    y = y * x + np.float32(-1.2420140846e-1)
+    y = y * x + np.float32(1.4249322787e-1)
+    y = y * x + np.float32(-1.6668057665e-1)
+    y = y * x + np.float32(2.0000714765e-1)
+    y = y * x + np.float32(-2.4999993993e-1)
+    y = y * x + np.float32(3.3333331174e-1)
+    square = x * x
+    scale = np.float32(exponent)
+    y = y * x * square + scale * np.float32(-2.12194440e-4) - np.float32(0.5) * square
+    return -(x + y + scale * np.float32(0.693359375))
+
+
+@inlined
+def _unit_laplace(high: uint32, low: uint16) -> float32:
+    """Return a unit Laplace draw: one bit of `high` is the sign, 47 bits are the magnitude.
+
+    The magnitude is -ln of a uniform in (0, 1] of resolution 2^-47, by inversion.
+    """
+    whole = np.float32(np.int32(high & np.uint32(0x7FFFFFFF)))
+    part = (np.float32(np.int32(low)) + np.float32(0.5)) * np.float32(2.0**-16)
+    magnitude = _minus_log((whole + part) * np.float32(2.0**-31))
+    return magnitude if np.int32(high) >= np.int32(0) else -magnitude
+
+
+@kernel
+def _laplace_kernel(
+    high: NDArray[uint32], low: NDArray[uint16], output: NDArray[float32]
+) -> None:
+    for index in range(output.size):
+        output[index] = _unit_laplace(high[index], low[index])
+
+
+@kernel
+def _exact_kernel(
+    picture: NDArray[uint8],
+    mixing: NDArray[float32],
+    row_taps: NDArray[float32],
+    column_taps: NDArray[float32],
+    output: NDArray[float32],
+) -> None:
+    planes = np.zeros((mixing.shape[0], EDGE + 2, EDGE + 2), dtype=np.float32)
+    lines = np.zeros((3, mixing.shape[0], BLOCK, EDGE), dtype=np.float32)
+    fused = np.empty((output.shape[0], EDGE), dtype=np.float32)
+    fill_planes(picture, mixing, planes)
+    fill_line(planes, 1, row_taps, lines[1])
+    for i in range(EDGE):
+        fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
+        fused_line(
+            lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused
+        )
+        output[:, i] = fused
+
+
+@kernel
+def _protect_kernel(  # noqa: PLR0913
+    picture: NDArray[uint8],
+    mixing: NDArray[float32],
+    row_taps: NDArray[float32],
+    column_taps: NDArray[float32],
+    lower: NDArray[float32],
+    inverse_width: NDArray[float32],
+    grid: NDArray[float32],
+    high: NDArray[uint32],
+    low: NDArray[uint16],
+    output: NDArray[uint8] | NDArray[uint16],
+) -> None:
+    channels = output.shape[0]
+    planes = np.zeros((mixing.shape[0], EDGE + 2, EDGE + 2), dtype=np.float32)
+    lines = np.zeros((3, mixing.shape[0], BLOCK, EDGE), dtype=np.float32)
+    fused = np.empty((channels, EDGE), dtype=np.float32)
+    fill_planes(picture, mixing, planes)
+    fill_line(planes, 1, row_taps, lines[1])
+    for i in range(EDGE):
+        fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
+        fused_line(
+            lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused
+        )
+        for channel in range(channels):
+            line = fused[channel]
+            _to_unit(line, lower[i, channel], inverse_width[i, channel])
+            if high.size > 0:
+                start = (i * channels + channel) * EDGE
+                _add_noise(line, high[start : start + EDGE], low[start : start + EDGE], grid[0])
+            _to_grid(line, grid, output[channel, i])
+
+
+@inlined
+def _to_unit(
+    line: NDArray[float32], lower: NDArray[float32], inverse_width: NDArray[float32]
+) -> None:
+    """Clip to the bounds, in units of their width: 0 is the lower bound, 1 the upper one."""
+    for j in range(EDGE):
+        value = (line[j] - lower[j]) * inverse_width[j]
+        line[j] = min(max(value, np.float32(0)), np.float32(1))
+
+
+@inlined
+def _add_noise(
+    line: NDArray[float32], high: NDArray[uint32], low: NDArray[uint16], amplitude: float32
+) -> None:
+    for j in range(EDGE):
+        line[j] += amplitude * _unit_laplace(high[j], low[j])
+
+
+@inlined
+def _to_grid(
+    line: NDArray[float32], grid: NDArray[float32], output: NDArray[uint8] | NDArray[uint16]
+) -> None:
+    """Round to the public grid; what lies outside goes to its first or last code."""
+    offset, gain, largest = grid[1], grid[2], grid[3]
+    for j in range(EDGE):
+        code = min(max((line[j] + offset) * gain, np.float32(0)), largest)
+        output[j] = np.int32(code + np.float32(0.5))

@@ -1,0 +1,124 @@
+"""What is computed on the client: the public feature parameters and the wire form they imply."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from protocol.errors import LocalProtocolError, ScenarioError
+
+if TYPE_CHECKING:
+    from numpy import uint8, uint16
+    from numpy.typing import NDArray
+
+__all__ = ["EDGE", "LARGEST_EPSILON", "FeatureSpec", "Fusion", "ProtectedBatch", "check_pictures"]
+
+EDGE: Final = 112
+"""Height and width of every picture and of every feature channel."""
+
+LARGEST_EPSILON: Final = 10.0
+"""Largest per-element epsilon; beyond it the sampler's tail resolution would not support it."""
+
+Fusion = Literal["maxabs", "y_only", "mean", "sum", "none"]
+Colour = Literal["none", "lbp_y", "lbp_rgb", "malbp", "dlbp"]
+
+_COLOUR_CHANNELS: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 4, "dlbp": 8}
+_COLOUR_PLANES: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 3, "dlbp": 3}
+
+
+class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Public parameters of the hybrid frequency-colour features.
+
+    Attributes:
+        fusion: how the Y, Cb and Cr coefficients become one; `none` keeps all 189 channels.
+        colour: colour descriptor sent beside the frequency part.
+        epsilon: Laplace epsilon of each frequency element; None means no noise.
+        colour_epsilon: randomised-response epsilon of each colour bit; None means no noise.
+        wire_bits: bits per frequency element on the wire.
+
+    Raises:
+        ScenarioError: an epsilon is out of range, or `colour_epsilon` has no colour to act on.
+    """
+
+    fusion: Fusion = "maxabs"
+    colour: Colour = "dlbp"
+    epsilon: float | None = None
+    colour_epsilon: float | None = None
+    wire_bits: Literal[8, 16] = 8
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that cannot mean anything."""
+        _check_epsilon(self.epsilon, "features.epsilon")
+        _check_epsilon(self.colour_epsilon, "features.colour_epsilon")
+        if self.colour_epsilon is not None and self.colour == "none":
+            message = "colour noise is set but no colour descriptor is computed"
+            hint = "choose a colour descriptor or set colour_epsilon to null"
+            raise ScenarioError(message, where="features.colour_epsilon", hint=hint)
+
+    @property
+    def frequency_channels(self) -> int:
+        """Number of frequency channels: 63 fused, 189 unfused."""
+        return 189 if self.fusion == "none" else 63
+
+    @property
+    def colour_channels(self) -> int:
+        """Number of colour maps, 0 to 8."""
+        return _COLOUR_CHANNELS[self.colour]
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels of the network."""
+        return self.frequency_channels + self.colour_channels
+
+    @property
+    def colour_bits(self) -> int:
+        """Number of independent local-binary-pattern bits of one picture."""
+        return 8 * _COLOUR_PLANES[self.colour] * EDGE * EDGE
+
+    @property
+    def picture_bytes(self) -> int:
+        """Tensor bytes one picture costs on the wire, headers not counted."""
+        return EDGE * EDGE * (self.frequency_channels * self.wire_bits // 8 + self.colour_channels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProtectedBatch:
+    """Exactly what goes over the wire for B pictures.
+
+    Attributes:
+        frequency: codes on the public grid, uint8 or uint16 [B,F,112,112].
+        colour: descriptor codes, uint8 [B,c,112,112]; c may be 0.
+    """
+
+    frequency: NDArray[uint8] | NDArray[uint16]
+    colour: NDArray[uint8]
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.frequency)
+
+    @property
+    def nbytes(self) -> int:
+        """Tensor bytes of the batch."""
+        return self.frequency.nbytes + self.colour.nbytes
+
+
+def check_pictures(pictures: NDArray[uint8]) -> None:
+    """Raise LocalProtocolError unless `pictures` is uint8 [B,112,112,3]."""
+    if pictures.dtype.name != "uint8" or pictures.ndim != 4 or pictures.shape[1:] != (EDGE, EDGE, 3):
+        message = (
+            f"pictures must be uint8 [B,{EDGE},{EDGE},3], got "
+            f"{pictures.dtype.name} {list(pictures.shape)}"
+        )
+        raise LocalProtocolError(message, where="protocol.features")
+
+
+def _check_epsilon(epsilon: float | None, where: str) -> None:
+    if epsilon is None:
+        return
+    if not math.isfinite(epsilon) or not 0 < epsilon <= LARGEST_EPSILON:
+        message = f"epsilon must lie in (0, {LARGEST_EPSILON:g}], got {epsilon}"
+        raise ScenarioError(message, where=where, hint="use null for no noise")
