@@ -1,0 +1,51 @@
+"""What a long job tells whoever watches: which stage, how far, how long still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+__all__ = ["OnProgress", "Progress", "SessionCount"]
+
+
+class Progress(NamedTuple):
+    """One report: `done` of `total` units of a stage; `total` 0 means unknown.
+
+    Attributes:
+        stage: `prepare`, `setup`, `enrol`, `search`, … : a word for people.
+        done: finished units (sessions while parties run).
+        total: units in this stage, 0 when unknown.
+        note: what is being done right now.
+        left_s: seconds left as the stage itself estimates them; None leaves it to the watcher.
+    """
+
+    stage: str
+    done: int
+    total: int = 0
+    note: str = ""
+    left_s: float | None = None
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+class SessionCount:
+    """Counts one party's sessions by stage: a session is done when the next one begins."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._session = ""
+        self._done = -1
+
+    def saw(self, session: str) -> bool:
+        """Note that an event of a session happened; return whether a new session began."""
+        if session == self._session:
+            return False
+        stage = session.partition("-")[0]
+        self._done = self._done + 1 if stage == self._stage else 0
+        self._stage, self._session = stage, session
+        return True
+
+    def progress(self) -> Progress:
+        """Return how far the party is; the total is the caller's to fill in."""
+        return Progress(self._stage, max(self._done, 0), note=self._session)
