@@ -7,12 +7,13 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from orchestration.journal import Event, event_for
+from orchestration.progress import SessionCount
 from protocol.channel import At, Endpoint, Inbound, Label
-from protocol.errors import LocalProtocolError
+from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.messages import Message, kind_of
 from protocol.parties import Party
 
-__all__ = ["Inbox", "PartyChannel"]
+__all__ = ["Inbox", "Mailbox", "PartyChannel"]
 
 M = TypeVar("M", bound=Message)
 
@@ -23,6 +24,45 @@ class Inbox(Protocol):
     async def take(self, label: Label) -> Inbound:
         """Wait for the frame with this label and remove it."""
         ...
+
+
+class Mailbox:
+    """Frames that arrived at one party and were not asked for yet; a label arrives only once."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self._frames: dict[Label, Inbound] = {}
+        self._arrived: set[Label] = set()
+
+    def __contains__(self, label: Label) -> bool:
+        return label in self._frames
+
+    def put(self, inbound: Inbound) -> None:
+        """Keep a frame until it is asked for.
+
+        Raises:
+            PeerMisbehaviourError: a frame with this label arrived before.
+        """
+        label = inbound.label
+        if label in self._arrived:
+            text = f"sent {label.kind} of {label.session[:32]}, round {label.round}, twice"
+            raise PeerMisbehaviourError(text, where=f"{label.sender} -> {self._party}")
+        self._arrived.add(label)
+        self._frames[label] = inbound
+
+    def pop(self, label: Label) -> Inbound:
+        """Remove and return the frame with this label."""
+        return self._frames.pop(label)
+
+    def refuse_leftovers(self) -> None:
+        """Check that every frame was asked for.
+
+        Raises:
+            PeerMisbehaviourError: a frame is left.
+        """
+        for label in self._frames:
+            text = f"sent a {label.kind} nobody asked for in {label.session[:32]}"
+            raise PeerMisbehaviourError(text, where=f"{label.sender} -> {self._party}")
 
 
 class PartyChannel:
@@ -43,6 +83,7 @@ class PartyChannel:
         started: float,
     ) -> None:
         self.events: list[Event] = []
+        self.sessions = SessionCount()
         self._endpoint = endpoint
         self._carry = carry
         self._inbox = inbox
@@ -53,7 +94,7 @@ class PartyChannel:
         """Send a message and journal it."""
         out = self._endpoint.outbound(receiver, message, at)
         now = perf_counter()
-        self.events.append(
+        self._record(
             event_for(
                 "sent",
                 out.frame,
@@ -75,7 +116,7 @@ class PartyChannel:
         if not isinstance(message, kind):
             raise LocalProtocolError(f"asked for {kind.__name__}, got {kind_of(message)}")
         self._endpoint.consumed(inbound)
-        self.events.append(
+        self._record(
             event_for(
                 "received",
                 inbound.frame,
@@ -88,3 +129,7 @@ class PartyChannel:
         )
         self._busy_since = perf_counter()
         return message
+
+    def _record(self, event: Event) -> None:
+        self.events.append(event)
+        self.sessions.saw(event.session)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine, Generator, Mapping
 from time import perf_counter
 from typing import Any
 
-from orchestration.runtime.outcome import PartyOutcome
-from orchestration.transport import PartyChannel
+from orchestration.journal import Event
+from orchestration.progress import OnProgress
+from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
+from orchestration.transport import Mailbox, PartyChannel
 from parties.roles import Observation, RoleProgram
 from protocol.channel import Endpoint, Inbound, Label
-from protocol.errors import InfrastructureError, PeerMisbehaviourError
+from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 
 __all__ = ["run_in_memory"]
@@ -26,6 +28,8 @@ def run_in_memory(
     insecure: frozenset[str],
     seed: int,
     tamper: Callable[[bytes], bytes] | None = None,
+    on_progress: OnProgress | None = None,
+    on_abort: OnAbort | None = None,
 ) -> dict[Party, PartyOutcome]:
     """Run every role program to its end and return each party's journal and observation.
 
@@ -35,12 +39,20 @@ def run_in_memory(
         insecure: the scenario's shortcuts, for the flow policy.
         seed: order in which runnable parties are stepped.
         tamper: changes every frame on its way; for tests of misbehaviour.
+        on_progress: told how far the watched party is, after each of its steps.
+        on_abort: given every party's journal before an error is raised.
 
     Raises:
         InfrastructureError: all parties wait; the text says who waits for what.
-        PeerMisbehaviourError: frames were left that no program asked for.
+        PeerMisbehaviourError: a frame came twice, or was left that no program asked for.
     """
-    return _Scheduler(programs, run, insecure, seed, tamper).run()
+    scheduler = _Scheduler(programs, run, insecure, seed, tamper, on_progress)
+    try:
+        return scheduler.run()
+    except BautaError:
+        if on_abort is not None:
+            on_abort(scheduler.journals())
+        raise
 
 
 class _Wait:
@@ -54,13 +66,13 @@ class _Wait:
 
 
 class _MemoryInbox:
-    def __init__(self) -> None:
-        self.frames: dict[Label, Inbound] = {}
+    def __init__(self, party: Party) -> None:
+        self.mailbox = Mailbox(party)
 
     async def take(self, label: Label) -> Inbound:
-        while label not in self.frames:
+        while label not in self.mailbox:
             await _Wait(label)
-        return self.frames.pop(label)
+        return self.mailbox.pop(label)
 
 
 class _Scheduler:
@@ -71,11 +83,14 @@ class _Scheduler:
         insecure: frozenset[str],
         seed: int,
         tamper: Callable[[bytes], bytes] | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self._random = random.Random(seed)  # noqa: S311 - orders steps, hides nothing
         self._tamper = tamper
+        self._on_progress = on_progress
+        self._watched = watched(programs)
         self._endpoints = {party: Endpoint(party, run, insecure) for party in programs}
-        self._inboxes = {party: _MemoryInbox() for party in programs}
+        self._inboxes = {party: _MemoryInbox(party) for party in programs}
         started = perf_counter()
         self._channels = {
             party: PartyChannel(endpoint, self._carry, self._inboxes[party], started)
@@ -96,22 +111,23 @@ class _Scheduler:
         finally:
             for step in self._steps.values():
                 step.close()
-        self._refuse_leftovers()
+        for inbox in self._inboxes.values():
+            inbox.mailbox.refuse_leftovers()
         return {
             party: PartyOutcome(channel.events, self._observed[party])
             for party, channel in self._channels.items()
         }
+
+    def journals(self) -> dict[Party, list[Event]]:
+        """Return what every party has journaled so far."""
+        return {party: channel.events for party, channel in self._channels.items()}
 
     async def _carry(self, receiver: Party, wire: bytes) -> None:
         if receiver not in self._endpoints:
             raise InfrastructureError(f"there is no party {receiver} in this run")
         wire = wire if self._tamper is None else self._tamper(wire)
         inbound = self._endpoints[receiver].inbound(wire)
-        frames = self._inboxes[receiver].frames
-        if inbound.label in frames:
-            where = f"{inbound.label.sender} -> {receiver}"
-            raise PeerMisbehaviourError("sent the same message twice", where=where)
-        frames[inbound.label] = inbound
+        self._inboxes[receiver].mailbox.put(inbound)
 
     def _runnable(self) -> list[Party]:
         runnable = [party for party in self._steps if self._can_run(party)]
@@ -121,7 +137,7 @@ class _Scheduler:
 
     def _can_run(self, party: Party) -> bool:
         label = self._waiting.get(party)
-        return label is None or label in self._inboxes[party].frames
+        return label is None or label in self._inboxes[party].mailbox
 
     def _step(self, party: Party) -> None:
         try:
@@ -130,6 +146,8 @@ class _Scheduler:
             self._observed[party] = end.value
             del self._steps[party]
             self._waiting.pop(party, None)
+        if party == self._watched and self._on_progress is not None:
+            self._on_progress(self._channels[party].sessions.progress())
 
     def _stall(self) -> str:
         lines = (
@@ -137,12 +155,6 @@ class _Scheduler:
             for party, label in sorted(self._waiting.items())
         )
         return "; ".join(lines)
-
-    def _refuse_leftovers(self) -> None:
-        for party, inbox in self._inboxes.items():
-            for label in inbox.frames:
-                text = f"sent a {label.kind} nobody asked for in {label.session}"
-                raise PeerMisbehaviourError(text, where=f"{label.sender} -> {party}")
 
 
 def _as_step(coroutine: Coroutine[Any, Any, Observation]) -> Step:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, TypeAlias
 
 from orchestration.journal import Event
 from parties.roles import Observation
+from protocol.parties import CLIENT, Party
 
-__all__ = ["PartyOutcome"]
+__all__ = ["OnAbort", "PartyOutcome", "watched"]
+
+OnAbort: TypeAlias = Callable[[Mapping[Party, list[Event]]], None]
 
 
 class PartyOutcome(NamedTuple):
@@ -15,3 +19,8 @@ class PartyOutcome(NamedTuple):
 
     events: list[Event]
     observed: Observation
+
+
+def watched(parties: Collection[Party]) -> Party:
+    """Return the party whose sessions tell how far a run is: the client, who takes part in all."""
+    return CLIENT if CLIENT in parties else min(parties)
