@@ -1,0 +1,81 @@
+"""Expansion of seeds, single use, and additive shares."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.errors import LocalProtocolError, ReusedMaterialError
+from protocol.sharing.additive import combine, expand_share, split
+from protocol.sharing.prg import CorrelationSource, Seed, keyed_random_bytes
+from protocol.sharing.ring import Ring
+
+U16 = np.dtype("<u2")
+
+
+def test_expansion_is_aes_256_ctr_of_the_derived_key() -> None:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    seed = Seed(bytes(range(32)))
+    key = seed.derive("label")
+    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor().update(bytes(20))
+    assert seed.expand("label", (20,), np.dtype(np.uint8)).tobytes() == stream
+
+
+def test_labels_and_seeds_separate_streams() -> None:
+    one, two = Seed(bytes(32)), Seed(bytes([1]) + bytes(31))
+    base = one.expand("a", (64,), U16)
+    assert np.array_equal(base, one.expand("a", (64,), U16))
+    assert not np.array_equal(base, one.expand("b", (64,), U16))
+    assert not np.array_equal(base, two.expand("a", (64,), U16))
+
+
+def test_every_ring_value_can_be_drawn() -> None:
+    drawn = Seed(bytes(32)).expand("reach", (2_000_000,), U16)
+    assert len(np.unique(drawn)) == 2**16
+
+
+def test_a_label_is_drawn_once() -> None:
+    source = CorrelationSource(Seed.fresh(os.urandom))
+    source.draw("search-0000/probe-masks", (2, 2), U16)
+    with pytest.raises(ReusedMaterialError, match="already used"):
+        source.draw("search-0000/probe-masks", (2, 2), U16)
+
+
+def test_seeds_do_not_print_themselves() -> None:
+    secret = bytes(range(32))
+    assert secret.hex() not in repr(Seed(secret))
+    assert repr(secret) not in repr(Seed(secret))
+
+
+def test_a_seed_has_32_bytes() -> None:
+    with pytest.raises(LocalProtocolError, match="32 bytes"):
+        Seed(bytes(31))
+
+
+@given(st.sampled_from([16, 32]), st.lists(st.integers(-(2**15), 2**15 - 1), min_size=1))
+def test_shares_add_up(bits: int, values: list[int]) -> None:
+    ring = Ring(bits)
+    secret = ring.encode(np.array(values, dtype=np.int64))
+    seed, share = split(secret, "rows", os.urandom)
+    first = expand_share(seed, "rows", secret.shape, ring)
+    assert np.array_equal(combine(first, share), secret)
+
+
+def test_the_shipped_share_is_uniform_whatever_the_secret() -> None:
+    secret = np.full(200_000, 7, dtype=U16)
+    _, share = split(secret, "rows", keyed_random_bytes(bytes(32), "uniform"))
+    counts = np.bincount(share >> 8, minlength=256)
+    expected = len(share) / 256
+    chi_square = float(((counts - expected) ** 2 / expected).sum())
+    assert chi_square < 350.0  # 255 degrees of freedom: probability 7e-5
+
+
+def test_keyed_randomness_repeats_and_is_separated_by_party() -> None:
+    key = bytes(32)
+    assert keyed_random_bytes(key, "client")(16) == keyed_random_bytes(key, "client")(16)
+    assert keyed_random_bytes(key, "client")(16) != keyed_random_bytes(key, "dealer")(16)
