@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 
-from protocol.errors import ScenarioError
 from scenarios.specs import DataSpec, Scenario
 from scenarios.validation import Problem, raise_problems
 
