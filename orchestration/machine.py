@@ -1,0 +1,42 @@
+"""What this machine offers: cores, memory, shared memory, file descriptors."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import Final
+
+import psutil  # type: ignore[import-untyped,unused-ignore]
+
+__all__ = ["cores", "file_limit", "free_memory_bytes", "memory_bytes", "shared_memory_bytes"]
+
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place of shared memory on Linux
+
+
+def cores() -> int:
+    """Return the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """Return the memory of this machine."""
+    return int(psutil.virtual_memory().total)
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def shared_memory_bytes() -> int:
+    """Return free shared memory; 0 where there is none."""
+    return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 0
+
+
+def file_limit() -> int:
+    """Return how many files this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,0 +1,231 @@
+"""The Ray runtime: one actor per party, frames from actor to actor, the driver only watches.
+
+No step is ever run twice (`max_restarts = max_task_retries = 0`): single-use randomness would
+leak. A failure anywhere ends the run, names the party, and leaves the journals of the others.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic, time
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from orchestration.journal import Event, decode_events
+from orchestration.machine import cores
+from orchestration.progress import OnProgress, Progress
+from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
+from orchestration.runtime.ray_actor import PartyActor
+from orchestration.runtime.ray_cluster import cluster
+from orchestration.runtime.ray_wire import (
+    Header,
+    Report,
+    decode_observation,
+    decode_progress,
+    decode_report,
+    encode,
+)
+from protocol.errors import BautaError, InfrastructureError
+from protocol.parties import MODEL_PROVIDER, Party
+
+__all__ = ["run_on_ray"]
+
+TICK_S: Final = 0.25
+GRACE_S: Final = 5.0
+SALVAGE_S: Final = 10.0
+
+# Ray publishes no types for handles and references.
+Handle: TypeAlias = Any
+Reference: TypeAlias = Any
+
+
+def run_on_ray(
+    briefs: Mapping[Party, bytes],
+    *,
+    run: str,
+    insecure: frozenset[str],
+    on_progress: OnProgress | None = None,
+    on_abort: OnAbort | None = None,
+    receive_timeout_s: float = 120.0,
+    builder: str = "orchestration.assembly:build_program",
+) -> dict[Party, PartyOutcome]:
+    """Host every party in an actor and run all programs to their end.
+
+    Args:
+        briefs: what each party is told; `builder` turns it into a role program, in the actor.
+        run: run identifier, in every envelope.
+        insecure: the scenario's shortcuts, for the flow policy.
+        on_progress: told how far the watched party is, a few times a second.
+        on_abort: given the journals of the parties that still answer before an error is raised.
+        receive_timeout_s: how long a program may wait for one message.
+        builder: `module:function`, importable in the actors.
+
+    Raises:
+        BautaError: the first party's failure, as it was raised there.
+        InfrastructureError: Ray did not start, an actor died or a deadline passed.
+    """
+    with cluster():
+        header = Header(
+            party=MODEL_PROVIDER,
+            run=run,
+            namespace=f"bauta-{run}-{secrets.token_hex(4)}",
+            insecure=tuple(sorted(insecure)),
+            receive_timeout_s=receive_timeout_s,
+            builder=builder,
+            threads=1,
+        )
+        actors = _Actors()
+        try:
+            actors.spawn(briefs, header)
+            return actors.run(briefs, on_progress)
+        except BautaError:
+            if on_abort is not None:
+                on_abort(actors.salvage())
+            raise
+        finally:
+            actors.kill()
+
+
+class _Actors:
+    """The actors of one run, by party."""
+
+    def __init__(self) -> None:
+        self._handles: dict[Party, Handle] = {}
+
+    def spawn(self, parties: Iterable[Party], header: Header) -> None:
+        """Start one actor per party, each under its party's name."""
+        for party in parties:
+            # The provider's network is the one heavy computation; the others are short kernels.
+            threads = cores() if party == MODEL_PROVIDER else 1
+            told = msgspec.structs.replace(header, party=party, threads=threads)
+            self._handles[party] = _spawn(told)
+
+    def kill(self) -> None:
+        """End all actors."""
+        for handle in self._handles.values():
+            ray.kill(handle, no_restart=True)
+
+    def run(
+        self, briefs: Mapping[Party, bytes], on_progress: OnProgress | None
+    ) -> dict[Party, PartyOutcome]:
+        """Prepare all, play all, then collect."""
+        handles = self._handles.items()
+        _settle({party: handle.prepare.remote(briefs[party]) for party, handle in handles})
+        clock = msgspec.msgpack.encode(time())
+        poll = _Poll(self._handles[watched(briefs)], on_progress)
+        _settle({party: handle.play.remote(clock) for party, handle in handles}, poll.tick)
+        _settle({party: handle.finish.remote() for party, handle in handles})
+        return {party: _outcome(party, handle) for party, handle in handles}
+
+    def salvage(self) -> dict[Party, list[Event]]:
+        """Return the journals of all parties that still answer."""
+        asked = {party: handle.journal.remote() for party, handle in self._handles.items()}
+        deadline = monotonic() + SALVAGE_S
+        saved: dict[Party, list[Event]] = {}
+        for party, reference in asked.items():
+            try:
+                saved[party] = decode_events(_fetch(reference, max(deadline - monotonic(), 0.0)))
+            except (RayError, GetTimeoutError):
+                continue
+        return saved
+
+
+class _Poll:
+    """Asks one actor for its progress, never more than one question at a time."""
+
+    def __init__(self, handle: Handle, on_progress: OnProgress | None) -> None:
+        self._handle = handle
+        self._on_progress = on_progress
+        self._asked: Reference = None
+
+    def tick(self) -> None:
+        """Hand on an answer that has come, and ask again."""
+        if self._on_progress is None:
+            return
+        if self._asked is None:
+            self._asked = self._handle.progress.remote()
+        if not ray.wait([self._asked], timeout=0)[0]:
+            return
+        reference, self._asked = self._asked, None
+        progress = _progress(reference)
+        if progress is not None:
+            self._on_progress(progress)
+
+
+def _progress(reference: Reference) -> Progress | None:
+    try:
+        data = _fetch(reference)
+    except RayError:
+        return None
+    return decode_progress(data) if data else None
+
+
+def _spawn(header: Header) -> Handle:
+    options = {
+        "name": header.party,
+        "namespace": header.namespace,
+        "num_cpus": 0,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+    }
+    return ray.remote(PartyActor).options(**options).remote(encode(header))
+
+
+def _settle(calls: Mapping[Party, Reference], tick: Callable[[], None] | None = None) -> None:
+    """Wait until every call has ended well.
+
+    Raises:
+        BautaError: the first failure, or the one that caused it.
+    """
+    waiting = {reference: party for party, reference in calls.items()}
+    while waiting:
+        ended, _ = ray.wait(list(waiting), timeout=TICK_S)
+        for reference in ended:
+            report = _report(waiting.pop(reference), reference)
+            if report.error:
+                raise _cause(report, waiting).exception()
+        if tick is not None:
+            tick()
+
+
+def _cause(report: Report, waiting: Mapping[Reference, Party]) -> Report:
+    """Return the failure that brought this one about, if it shows within a grace period."""
+    left, deadline = dict(waiting), monotonic() + GRACE_S
+    while report.consequence and left and monotonic() < deadline:
+        ended, _ = ray.wait(list(left), timeout=TICK_S)
+        for reference in ended:
+            other = _report(left.pop(reference), reference)
+            if other.error and not other.consequence:
+                return other
+    return report
+
+
+def _report(party: Party, reference: Reference) -> Report:
+    try:
+        return decode_report(_fetch(reference))
+    except RayError as error:
+        return Report(
+            error=InfrastructureError.__name__,
+            message=f"the actor of {party} is gone ({type(error).__name__})",
+            where=party,
+            hint="it was killed or ran out of memory; the run is aborted, no step is repeated",
+        )
+
+
+def _outcome(party: Party, handle: Handle) -> PartyOutcome:
+    try:
+        events = decode_events(_fetch(handle.journal.remote()))
+        observed = decode_observation(_fetch(handle.observe.remote()))
+    except RayError as error:
+        text = f"the actor of {party} was lost after the run ({type(error).__name__})"
+        raise InfrastructureError(text, where=party) from error
+    return PartyOutcome(events, observed)
+
+
+def _fetch(reference: Reference, timeout_s: float | None = None) -> bytes:
+    data: Any = ray.get(reference, timeout=timeout_s)
+    return bytes(data)

@@ -1,0 +1,83 @@
+"""The Ray cluster of a run: an existing one of this process, or a small one of our own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from orchestration.machine import cores, shared_memory_bytes
+from protocol.errors import InfrastructureError
+
+__all__ = ["cluster", "object_store_bytes"]
+
+MEBIBYTE: Final = 1 << 20
+STORE_WANTED: Final = 512 * MEBIBYTE
+STORE_LEAST: Final = 80 * MEBIBYTE
+# Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
+FOLDER_LENGTH_LIMIT: Final = 30
+ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+}
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Connect to Ray: reuse what this process is connected to, else start and later stop our own.
+
+    Our own is local even where a stray cluster runs, and leaves no files.
+
+    Raises:
+        InfrastructureError: Ray did not start.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="bauta-", dir=_short_folder())
+    try:
+        _start(folder)
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def object_store_bytes() -> int:
+    """Return a size for the object store that fits into half of the free shared memory."""
+    return max(STORE_LEAST, min(STORE_WANTED, shared_memory_bytes() // 2))
+
+
+def _start(folder: str) -> None:
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cores(),
+            object_store_memory=object_store_bytes(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=folder,
+        )
+    except Exception as error:
+        text = f"Ray did not start: {type(error).__name__}"
+        hint = "`bauta doctor` looks for the reason; `--runtime memory` needs no Ray"
+        raise InfrastructureError(text, hint=hint) from error
+
+
+def _short_folder() -> Path:
+    usual = Path(tempfile.gettempdir())
+    return usual if len(str(usual)) <= FOLDER_LENGTH_LIMIT else Path("/tmp")  # noqa: S108
