@@ -1,0 +1,148 @@
+"""The run store: one directory per run, every file written whole or not at all.
+
+`<out>/<scenario>/<UTC time>/` holds a run; `<out>/<scenario>/latest` points to the newest
+finished one. An aborted run keeps its directory, with `failed.json` in place of `run.json`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from orchestration.journal import Event, write_journal
+from parties.roles import Observation
+from protocol.errors import BautaError, DataError
+
+__all__ = ["FAILED", "JOURNAL", "LATEST", "OBSERVATIONS", "RECORD", "SCENARIO", "RunDirectory"]
+
+SCENARIO: Final = "scenario.yaml"
+JOURNAL: Final = "journal.jsonl"
+OBSERVATIONS: Final = "observations.npz"
+RECORD: Final = "run.json"
+FAILED: Final = "failed.json"
+LATEST: Final = "latest"
+
+
+class RunDirectory:
+    """The directory of one run and the files a run leaves there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, out_root: Path, scenario: str) -> RunDirectory:
+        """Make a new directory named after the present second; `-2`, `-3`, … where it exists.
+
+        Raises:
+            DataError: the directory cannot be made.
+        """
+        parent = out_root / scenario
+        time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        with _written(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            for name in _names(time):
+                with suppress(FileExistsError):
+                    (parent / name).mkdir()
+                    return cls(parent / name)
+        raise AssertionError  # names never end
+
+    def write_scenario(self, text: str) -> None:
+        """Write the resolved scenario."""
+        self._write(SCENARIO, text.encode())
+
+    def write_journal(self, events: Iterable[Event]) -> None:
+        """Write one line per event, in logical order."""
+        with _replacing(self.path / JOURNAL) as temporary:
+            write_journal(temporary, events)
+
+    def write_observations(self, arrays: Observation) -> None:
+        """Write the evaluator's arrays, compressed."""
+        with _replacing(self.path / OBSERVATIONS) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write what the report needs besides journal and observations."""
+        self._write(RECORD, _json(record))
+
+    def finish(self) -> Path:
+        """Let `latest` point here and return the directory.
+
+        Raises:
+            DataError: `latest` exists and is no link, or links cannot be made.
+        """
+        latest = self.path.parent / LATEST
+        temporary = latest.with_name(f".{LATEST}-{self.path.name}")
+        with _written(latest):
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(self.path.name, target_is_directory=True)
+            try:
+                temporary.replace(latest)
+            except OSError:
+                temporary.unlink()
+                raise
+        return self.path
+
+    def fail(self, error: BautaError, events: Iterable[Event]) -> None:
+        """Keep what is known of an aborted run: the error's public text and the journal so far."""
+        failure = {
+            "error": type(error).__name__,
+            "message": error.message,
+            "where": error.where,
+            "hint": error.hint,
+            "failed_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self.write_journal(events)
+        self._write(FAILED, _json(failure))
+
+    def _write(self, name: str, data: bytes) -> None:
+        with _replacing(self.path / name) as temporary:
+            temporary.write_bytes(data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` when the block ends well, else disappears."""
+    temporary = path.with_name(f".{path.name}.part")
+    with _written(path):
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        text = f"cannot be written: {error.strerror or type(error).__name__}"
+        hint = "choose another place with --out"
+        raise DataError(text, where=str(path), hint=hint) from error
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file out, so that its name never stands for half of it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _names(time: str) -> Iterator[str]:
+    yield time
+    number = 2
+    while True:
+        yield f"{time}-{number}"
+        number += 1
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
