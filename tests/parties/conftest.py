@@ -1,0 +1,132 @@
+"""A small cast of parties over templates, for tests of whole searches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from orchestration.runtime.memory import run_in_memory
+from orchestration.runtime.outcome import PartyOutcome
+from parties.client import Client
+from parties.dealer import Dealer
+from parties.gallery_holder import GalleryHolder
+from parties.model_provider.program import ModelProvider
+from parties.roles import RoleProgram
+from protocol.features import ProtectedBatch
+from protocol.parties import Party
+from protocol.plan import RunPlan, batches
+
+Rows = np.ndarray[Any, np.dtype[np.int32]]
+
+
+class IntegerForm:
+    """Rows and probes that are already integers: tests choose every score exactly."""
+
+    score_unit = 1.0
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+
+    def map_probe(self, values: np.ndarray) -> Rows:
+        return np.rint(values).astype(np.int32)
+
+    def map_row(self, values: np.ndarray, key: object) -> Rows:
+        del key
+        return np.rint(values).astype(np.int32)
+
+
+class Passing:
+    """Protector and embedder in one: what is sent is what is embedded."""
+
+    def protect(self, values: np.ndarray) -> ProtectedBatch:
+        return ProtectedBatch(values, np.zeros((len(values), 0), np.uint8))
+
+    def embed(self, batch: ProtectedBatch) -> np.ndarray:
+        return batch.frequency
+
+
+class Table:
+    """Pictures that are rows of an array."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+
+    def load(self, start: int, count: int) -> np.ndarray:
+        return self._values[start : start + count]
+
+
+class UnitFree(Client):
+    """A client that enrols integer rows as they are, without normalising them."""
+
+    def _map_rows(self, embeddings: np.ndarray, start: int) -> Rows:
+        return np.stack([self._form.map_row(row, self._key(start)) for row in embeddings])
+
+
+class IntegerProvider(ModelProvider):
+    """A provider that searches for integer probes as they are."""
+
+    async def _probe(self, channel: Any, batch: Any) -> Any:
+        from protocol.channel import At
+
+        probes = np.rint(await self._embed(channel, At(batch.session, "online"), batch.size))
+        self._probes.append(probes.astype(np.int32))
+        self._embeddings.append(probes.astype(np.float32))
+        return self._ring.encode(probes.astype(np.int32))
+
+
+class Played(NamedTuple):
+    """A finished run."""
+
+    plan: RunPlan
+    outcomes: Mapping[Party, PartyOutcome]
+
+
+def cast(plan: RunPlan, rows: np.ndarray, probes: np.ndarray) -> dict[Party, RoleProgram]:
+    """Return the four parties for integer rows and probes."""
+    form = IntegerForm(plan.dimension)
+    passing = Passing()
+    return {
+        "client": UnitFree(plan, passing, form, Table(rows), Table(probes), os.urandom),
+        "model_provider": IntegerProvider(plan, passing, form),
+        "gallery_holder": GalleryHolder(plan),
+        "dealer": Dealer(plan, os.urandom),
+    }
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[..., Played]:
+    """Run a search of integer probes over integer rows on the memory runtime."""
+
+    def run(
+        rows: np.ndarray,
+        probes: np.ndarray,
+        *,
+        threshold: int,
+        ring_bits: int = 16,
+        radix: int = 2,
+        batch: int = 4,
+        open_scores: bool = True,
+        seed: int = 1,
+        **options: Any,
+    ) -> Played:
+        plan = RunPlan(
+            run="test",
+            ring_bits=ring_bits,
+            dimension=rows.shape[1],
+            threshold=threshold,
+            radix=radix,
+            enrolments=batches("enrol", len(rows), 3),
+            searches=batches("search", len(probes), batch),
+            open_scores=open_scores,
+            pool=2,
+        )
+        insecure = frozenset({"open_scores"}) if open_scores else frozenset()
+        programs = cast(plan, rows.astype(np.float32), probes.astype(np.float32))
+        outcomes = run_in_memory(programs, run="test", insecure=insecure, seed=seed, **options)
+        return Played(plan, outcomes)
+
+    return run
