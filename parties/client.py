@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parties.roles import Observation
+from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
@@ -110,9 +110,7 @@ class Client:
         self._embeddings.append(embeddings)
         self._rows.append(rows)
 
-    def _map_rows(
-        self, embeddings: npt.NDArray[np.float32], start: int
-    ) -> npt.NDArray[np.int32]:
+    def _map_rows(self, embeddings: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.int32]:
         """Turn embeddings into gallery rows, each under its own fresh key if there is a key ring.
 
         Raises:
@@ -151,9 +149,7 @@ class Client:
             one, two = [await channel.receive(server, ScoreShares, at) for server in SERVERS]
             found["scores"].append(combine_scores(one, two, shape))
 
-    async def _send_features(
-        self, channel: Channel, pictures: npt.NDArray[Any], at: At
-    ) -> None:
+    async def _send_features(self, channel: Channel, pictures: npt.NDArray[Any], at: At) -> None:
         protected = self._protector.protect(pictures)
         message = ProtectedFeatures(
             frequency=Tensor.of(protected.frequency), colour=Tensor.of(protected.colour)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parties.roles import Observation
+from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.messages import SeedGrant
 from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from parties.roles import Observation
+from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import GalleryShares, MaskedGallery, SeedGrant

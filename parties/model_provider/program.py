@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parties.roles import Observation
+from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
@@ -109,9 +109,7 @@ class ModelProvider:
         self._probes.append(probes)
         return self._ring.encode(probes)
 
-    async def _embed(
-        self, channel: Channel, at: At, pictures: int
-    ) -> npt.NDArray[np.float32]:
+    async def _embed(self, channel: Channel, at: At, pictures: int) -> npt.NDArray[np.float32]:
         message = await channel.receive(CLIENT, ProtectedFeatures, at)
         batch = ProtectedBatch(message.frequency.array(), message.colour.array())
         if len(batch.frequency) != pictures:
