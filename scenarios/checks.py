@@ -17,7 +17,7 @@ __all__ = ["check_fields", "scenario_warnings"]
 
 def check_fields(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario; empty when it can be run."""
-    rules = (_check_data, _check_features, _check_network, _check_mapping, _check_search)
+    rules = (_check_data, _check_network, _check_mapping, _check_search)
     return [problem for rule in rules for problem in rule(scenario)]
 
 
@@ -36,19 +36,6 @@ def _check_data(scenario: Scenario) -> Iterator[Problem]:
         most = data.per_person * data.entries
         message = f"{data.entries} people with at most {data.per_person} probes give {most} probes"
         yield Problem("data.mated", message, "raise data.per_person or lower data.mated")
-
-
-def _check_features(scenario: Scenario) -> Iterator[Problem]:
-    features = scenario.features
-    for name in ("epsilon", "colour_epsilon"):
-        value = getattr(features, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            hint = "smaller is more private; null means no noise"
-            message = f"expected a finite number above 0, got {value}"
-            yield Problem(f"features.{name}", message, hint)
-    if features.colour_epsilon is not None and features.colour == "none":
-        hint = "remove it, or choose a features.colour"
-        yield Problem("features.colour_epsilon", "there are no colour bits to randomise", hint)
 
 
 def _check_network(scenario: Scenario) -> Iterator[Problem]:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import psutil
 
+from scenarios.datasets.lfw import LFW_FILES
 from scenarios.specs import DataSpec, Scenario
 from scenarios.validation import Problem, raise_problems
 
 __all__ = ["available_memory_bytes", "check_runnable", "data_root", "gallery_memory_bytes"]
 
 DATA_VARIABLE = "BAUTA_DATA"
-LFW_ZIP = Path("data/lfw/lfw112_q95.zip")
-LFW_LISTS = (Path("data/lfw/peopleDevTrain.txt"), Path("data/lfw/peopleDevTest.txt"))
 TEACHERS = {
     "ms1m": Path("weights/mobilefacenet_ms1m.npz"),
     "casia": Path("weights/mobilefacenet_casia.npz"),
@@ -74,7 +73,7 @@ def _missing_data(data: DataSpec, root: Path | None) -> list[Problem]:
         return [
             Problem("data.kind", "the lfw data set needs BAUTA_DATA, which is not set", _LFW_HINT)
         ]
-    missing = [str(name) for name in (LFW_ZIP, *LFW_LISTS) if not (root / name).is_file()]
+    missing = [str(name) for name in LFW_FILES if not (root / name).is_file()]
     message = f"BAUTA_DATA={root} lacks {', '.join(missing)}"
     return [Problem("data.kind", message, _LFW_HINT)] if missing else []
 

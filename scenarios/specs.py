@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from scenarios.feature_spec import FeatureSpec
+from protocol.features import FeatureSpec
 
 __all__ = [
     "DataSpec",

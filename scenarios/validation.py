@@ -75,6 +75,7 @@ def _struct(
         expected = f"expected a section of keys, got {_type_name(raw)}"
         problems.append(Problem(where or "scenario", expected, _keys_hint(kind)))
         return {}
+    before = len(problems)
     hints = get_type_hints(kind, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name, field in fields.items():
@@ -86,7 +87,17 @@ def _struct(
             problems.append(Problem(path, "unknown key", suggestion(key, fields)))
         else:
             _field(raw[key], hints[fields[key].name], path, problems)
+    if len(problems) == before:
+        _whole(raw, kind, problems)
     return raw
+
+
+def _whole(raw: dict[str, Any], kind: type[msgspec.Struct], problems: list[Problem]) -> None:
+    """Gather what a struct's own construction refuses (ranges that are its own business)."""
+    try:
+        msgspec.convert(raw, kind)
+    except ScenarioError as error:
+        problems.append(Problem(error.where, error.message, error.hint))
 
 
 def _field(raw: object, kind: Any, where: str, problems: list[Problem]) -> None:  # noqa: ANN401

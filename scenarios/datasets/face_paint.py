@@ -154,7 +154,7 @@ def _front_hair(canvas: Plane, person: Person, outline: Plane, hair: Plane) -> N
 def _neck(canvas: Plane, person: Person, cloth: Colour) -> None:
     neck = np.maximum(np.abs(_DX) - person.jaw_width * np.float32(0.85), 96 - _Y)
     _paint_rows(canvas, _inside(neck, 2.0), person.skin * np.float32(0.72), 94, SIDE)
-    shirt = 112 - (_Y + 0.18 * np.abs(_DX))
+    shirt = np.asarray(112 - _Y - 0.18 * np.abs(_DX), np.float32)
     _paint_rows(canvas, _inside(shirt, 2.0), cloth, 98, SIDE)
 
 
