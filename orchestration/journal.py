@@ -58,7 +58,7 @@ def event_for(
     at_s: float,
     compute_s: float,
 ) -> Event:
-    """Return the journal event of a frame; it carries a digest of the payload, never the payload."""
+    """Return the journal event of a frame; with a digest in place of the payload."""
     envelope = frame.envelope
     sent = direction == "sent"
     return Event(

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
@@ -21,8 +20,9 @@ from protocol.messages import (
     ScoreShares,
     SearchReady,
 )
-from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Phase
+from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import Batch, RunPlan
+from protocol.roles import Observation
 from protocol.search.dealer import combine_decisions, combine_scores
 from protocol.search.material import search_shape
 from protocol.sharing.additive import split
@@ -32,7 +32,7 @@ from protocol.tensors import Tensor
 
 __all__ = ["Client", "PictureSource", "Protector"]
 
-SERVERS = (MODEL_PROVIDER, GALLERY_HOLDER)
+SERVERS: tuple[Party, Party] = (MODEL_PROVIDER, GALLERY_HOLDER)
 
 
 class PictureSource(Protocol):
@@ -157,5 +157,6 @@ class Client:
         await channel.send(MODEL_PROVIDER, message, at)
 
     def _observed(self, found: dict[str, list[npt.NDArray[Any]]]) -> Observation:
-        parts = {"rows": self._rows, "row_embeddings": self._embeddings, **found}
+        parts: dict[str, list[npt.NDArray[Any]]] = {"rows": [*self._rows], **found}
+        parts["row_embeddings"] = [*self._embeddings]
         return {name: np.concatenate(arrays) for name, arrays in parts.items() if arrays}

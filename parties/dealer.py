@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.messages import SeedGrant
 from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
+from protocol.roles import Observation
 from protocol.search.dealer import answer_material_request
 from protocol.search.material import gallery_mask, search_shape
 from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed

@@ -6,12 +6,12 @@ from collections import deque
 
 import numpy as np
 
-from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import GalleryShares, MaskedGallery, SeedGrant
 from protocol.parties import CLIENT, DEALER, MODEL_PROVIDER
 from protocol.plan import Batch, RunPlan
+from protocol.roles import Observation
 from protocol.search.dealer import Prepared, SearchTerms, holder_prepare, holder_search
 from protocol.search.material import gallery_mask, search_shape
 from protocol.sharing.prg import CorrelationSource, Seed

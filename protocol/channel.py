@@ -10,7 +10,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from protocol.errors import PeerMisbehaviourError, PolicyViolationError
 from protocol.flows import Flow, flow_for
-from protocol.messages import Envelope, Frame, Message, decode_frame, encode_frame, kind_of
+from protocol.messages import (
+    AnyMessage,
+    Envelope,
+    Frame,
+    Message,
+    decode_frame,
+    encode_frame,
+    kind_of,
+)
 from protocol.parties import Party, Phase
 
 __all__ = ["At", "Channel", "Endpoint", "Inbound", "Label", "Outbound"]
@@ -38,7 +46,7 @@ class Label(NamedTuple):
 class Channel(Protocol):
     """All a role program may await; it knows no clock, no transport and no other party."""
 
-    async def send(self, receiver: Party, message: Message, at: At) -> None:
+    async def send(self, receiver: Party, message: AnyMessage, at: At) -> None:
         """Send a message; refused with `PolicyViolationError` unless the policy declares it."""
         ...
 
@@ -81,7 +89,7 @@ class Endpoint:
         self._sent: dict[Party, int] = {}
         self._seen: dict[Party, set[int]] = {}
 
-    def outbound(self, receiver: Party, message: Message, at: At) -> Outbound:
+    def outbound(self, receiver: Party, message: AnyMessage, at: At) -> Outbound:
         """Number and encode a message.
 
         Raises:

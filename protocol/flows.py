@@ -219,33 +219,34 @@ TRUST_MODEL: Final = (
 COALITIONS: Final[tuple[Coalition, ...]] = (
     Coalition(
         ("client", "dealer"), "what the client learns anyway: the dealer sees no protocol message",
-        False,
+        excluded_by_trust_model=False,
     ),
     Coalition(
         ("client", "gallery_holder"),
-        "the client's own probes' match bits, known to the client anyway", False,
+        "the client's own probes' match bits, known to the client anyway",
+        excluded_by_trust_model=False,
     ),
     Coalition(
         ("client", "model_provider"),
-        "the client's pictures beside their embeddings; no other row of the gallery", False,
+        "the client's pictures beside their embeddings; no other row of the gallery",
+        excluded_by_trust_model=False,
     ),
     Coalition(
         ("model_provider", "gallery_holder"),
-        "the whole gallery, every score and decision: both shares", True,
+        "the whole gallery, every score and decision: both shares",
+        excluded_by_trust_model=True,
     ),
     Coalition(
         ("model_provider", "dealer"), "the whole gallery, every score and decision: D + A = G",
-        True,
+        excluded_by_trust_model=True,
     ),
     Coalition(
         ("gallery_holder", "dealer"), "every probe embedding: e + b = q, and scores through x - r",
-        True,
+        excluded_by_trust_model=True,
     ),
 )  # fmt: skip
 
-_BY_LABEL: Final = {
-    (flow.kind, flow.sender, flow.receiver, flow.phase): flow for flow in FLOWS
-}
+_BY_LABEL: Final = {(flow.kind, flow.sender, flow.receiver, flow.phase): flow for flow in FLOWS}
 
 
 def flow_for(

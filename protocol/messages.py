@@ -51,87 +51,87 @@ class Message(
     """Base of all messages; the class name is the kind on the wire."""
 
 
-class SeedGrant(Message):
+class SeedGrant(Message, frozen=True):
     """The 32-byte seed from which one server expands its part of every correlation."""
 
     seed: Tensor
 
 
-class ProtectedFeatures(Message):
+class ProtectedFeatures(Message, frozen=True):
     """Quantised protected input of a batch: frequency [B,F,112,112], colour [B,c,112,112]."""
 
     frequency: Tensor
     colour: Tensor
 
 
-class Embeddings(Message):
+class Embeddings(Message, frozen=True):
     """Embeddings [B,d] of enrolment pictures, returned to the client they belong to."""
 
     values: Tensor
 
 
-class GallerySeed(Message):
+class GallerySeed(Message, frozen=True):
     """Server 0's share of new gallery rows, as the seed it expands to."""
 
     seed: Tensor
     rows: int
 
 
-class GalleryShares(Message):
+class GalleryShares(Message, frozen=True):
     """Server 1's share [n,D] of new gallery rows."""
 
     values: Tensor
 
 
-class MaskedGallery(Message):
+class MaskedGallery(Message, frozen=True):
     """Server 1's half of the opening D = G - A of new rows [n,D]."""
 
     values: Tensor
 
 
-class MaterialRequest(Message):
+class MaterialRequest(Message, frozen=True):
     """Request for single-use material: so many probes against so many rows."""
 
     probes: int
     rows: int
 
 
-class QueryCorrections(Message):
+class QueryCorrections(Message, frozen=True):
     """What server 1 cannot expand from its seed: product shares [B,N], packed bit planes [P,W]."""
 
     products: Tensor
     planes: Tensor
 
 
-class SearchReady(Message):
+class SearchReady(Message, frozen=True):
     """A server's word to the client that the material of a search is in place."""
 
 
-class MaskedProbes(Message):
+class MaskedProbes(Message, frozen=True):
     """Probes under their one-time masks, e = q - b, [B,D]."""
 
     values: Tensor
 
 
-class MaskedScores(Message):
+class MaskedScores(Message, frozen=True):
     """One server's half of the opening x = z - t + r, [B,N]."""
 
     values: Tensor
 
 
-class MaskedBits(Message):
+class MaskedBits(Message, frozen=True):
     """One server's half of the masked AND operands of one tree layer, packed planes [P,W]."""
 
     planes: Tensor
 
 
-class DecisionShares(Message):
+class DecisionShares(Message, frozen=True):
     """One server's share of the match bits, packed little-endian, probe-major."""
 
     bits: Tensor
 
 
-class ScoreShares(Message):
+class ScoreShares(Message, frozen=True):
     """One server's share of the scores [B,N]; only where the scenario opens scores."""
 
     values: Tensor

@@ -36,7 +36,7 @@ class Tensor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
             text = f"arrays of dtype {array.dtype} with {array.ndim} dimensions do not travel"
             raise LocalProtocolError(text, hint=f"allowed: {', '.join(sorted(ALLOWED_DTYPES))}")
         flat = np.ascontiguousarray(array, dtype=np.dtype(code))
-        return cls(code, array.shape, memoryview(flat.reshape(-1).view(np.uint8)))
+        return cls(code, array.shape, flat.reshape(-1).view(np.uint8).data)
 
     def array(self) -> npt.NDArray[Any]:
         """Return the array as a read-only view of the received bytes.

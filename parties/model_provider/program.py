@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from protocol.roles import Observation
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
@@ -16,6 +15,7 @@ from protocol.mapping import RowForm
 from protocol.messages import Embeddings, GallerySeed, MaskedGallery, ProtectedFeatures, SeedGrant
 from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER
 from protocol.plan import Batch, RunPlan
+from protocol.roles import Observation
 from protocol.search.dealer import (
     Prepared,
     ProviderGallery,

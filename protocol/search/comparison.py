@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from protocol.errors import LocalProtocolError
 from protocol.sharing.kernels import Planes, bit_planes
+from protocol.sharing.ring import RingArray
 
 __all__ = [
     "MAX_RADIX",
@@ -131,7 +132,7 @@ def _tree(nodes: int) -> tuple[tuple[Join, ...], ...]:
     return tuple(layers)
 
 
-def secret_planes(mask: npt.NDArray[np.unsignedinteger], shape: Circuit) -> Planes:
+def secret_planes(mask: RingArray, shape: Circuit) -> Planes:
     """Return the planes the dealer shares for masks r: thermometers, then the top bit.
 
     Args:
@@ -141,19 +142,22 @@ def secret_planes(mask: npt.NDArray[np.unsignedinteger], shape: Circuit) -> Plan
     Returns:
         Planes [shape.secret_planes, words].
     """
-    digits = [
-        (mask >> leaf.low_bit) & ((1 << leaf.width) - 1) for leaf in shape.leaves
-    ]
+    digits = [_digit(mask, leaf.low_bit, leaf.width) for leaf in shape.leaves]
     rows = [
         bit_planes((digit > value).astype(mask.dtype), 1)
         for leaf, digit in zip(shape.leaves, digits, strict=True)
         for value in range(leaf.planes)
     ]
-    rows.append(bit_planes(mask >> (shape.bits - 1), 1))
+    rows.append(bit_planes(_digit(mask, shape.bits - 1, 1), 1))
     return np.concatenate(rows)
 
 
-def leaves(opened: Planes, shares: Planes, shape: Circuit, first: bool) -> list[Planes]:
+def _digit(values: RingArray, low_bit: int, width: int) -> RingArray:
+    kind = values.dtype.type
+    return (values >> kind(low_bit)) & kind((1 << width) - 1)
+
+
+def leaves(opened: Planes, shares: Planes, shape: Circuit, *, first: bool) -> list[Planes]:
     """Select each group's shares of [x < r] and [x = r] by the public digits of x.
 
     Args:
@@ -206,6 +210,7 @@ def joined(
     opened: Planes,
     masks: Planes,
     products: Planes,
+    *,
     first: bool,
 ) -> list[Planes]:
     """Return a layer's results from the opened operands (Beaver, with a shared operand).
@@ -223,14 +228,14 @@ def joined(
     for join in layer:
         rows = slice(operand, operand + join.operands)
         gates = products[product : product + join.products]
-        results.append(_join(nodes, join, opened[rows], masks[rows], gates, first))
+        results.append(_join(nodes, join, opened[rows], masks[rows], gates, first=first))
         operand, product = operand + join.operands, product + join.products
     passed = nodes[2 * len(layer) :]
     return results + passed
 
 
 def _join(
-    nodes: list[Planes], join: Join, opened: Planes, masks: Planes, gates: Planes, first: bool
+    nodes: list[Planes], join: Join, opened: Planes, masks: Planes, gates: Planes, *, first: bool
 ) -> Planes:
     high = nodes[join.high]
     out = np.zeros_like(high)

@@ -227,9 +227,7 @@ class _Server:
         self._peer = peer
         self._first = first
 
-    async def decide(
-        self, scores: RingArray, material: ServerMaterial, terms: SearchTerms
-    ) -> None:
+    async def decide(self, scores: RingArray, material: ServerMaterial, terms: SearchTerms) -> None:
         """Compare shared scores with the threshold and send the decision shares to the client."""
         shape = self._shape
         offset = shape.ring.constant(terms.threshold) if self._first else shape.ring.constant(0)
@@ -258,7 +256,7 @@ class _Server:
     async def _borrow(self, opened: Planes, material: ServerMaterial) -> npt.NDArray[np.uint64]:
         """Return this server's share of [x_low < r_low] for every entry."""
         circuit = self._shape.circuit
-        nodes = leaves(opened, material.bits, circuit, self._first)
+        nodes = leaves(opened, material.bits, circuit, first=self._first)
         operand = product = 0
         for index, layer in enumerate(circuit.layers):
             stop = operand + circuit.layer_operands(index)
@@ -266,9 +264,10 @@ class _Server:
             gates = sum(join.products for join in layer)
             opened_operands = await self._open_bits(index, and_operands(nodes, layer) ^ masks)
             products = material.and_products[product : product + gates]
-            nodes = joined(nodes, layer, opened_operands, masks, products, self._first)
+            nodes = joined(nodes, layer, opened_operands, masks, products, first=self._first)
             operand, product = stop, product + gates
-        return nodes[0][0]
+        borrow: npt.NDArray[np.uint64] = nodes[0][0]
+        return borrow
 
     async def _open_bits(self, layer: int, masked: Planes) -> Planes:
         at = At(self._shape.session, "online", FIRST_LAYER_ROUND + layer)

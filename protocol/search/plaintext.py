@@ -11,9 +11,7 @@ import numpy.typing as npt
 __all__ = ["matches", "scores"]
 
 
-def scores(
-    rows: npt.NDArray[np.integer], probes: npt.NDArray[np.integer]
-) -> npt.NDArray[np.int64]:
+def scores(rows: npt.NDArray[np.integer], probes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return exact integer inner products [B,N] of probes [B,D] and rows [N,D].
 
     Double precision is exact here: every partial sum stays below 2^53 for both rings.

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from protocol.errors import LocalProtocolError
+from protocol.jit import kernel
 from protocol.sharing.ring import RingArray
 
 __all__ = [
@@ -66,7 +66,8 @@ def bit_planes(values: RingArray, bits: int) -> Planes:
 
 def pack_bits(bits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
     """Return a flat array of booleans as one plane."""
-    return bit_planes(bits.reshape(-1).astype(np.uint16), 1)[0]
+    plane: npt.NDArray[np.uint64] = bit_planes(bits.reshape(-1).astype(np.uint16), 1)[0]
+    return plane
 
 
 def unpack_bits(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.bool_]:
@@ -81,10 +82,10 @@ def _contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array if array.flags.writeable else array.copy()
 
 
-@njit(nogil=True, cache=True)
-def _product_16(  # type: ignore[no-untyped-def]
-    matrix, probes, out
-):  # pragma: no cover - compiled
+@kernel
+def _product_16(
+    matrix: npt.NDArray[np.int16], probes: npt.NDArray[np.int16], out: npt.NDArray[np.uint16]
+) -> None:
     # Signed 16-bit factors with a 32-bit sum vectorise to multiply-add pairs; the low 16 bits
     # do not depend on the signs.
     for row in range(matrix.shape[0]):
@@ -96,10 +97,10 @@ def _product_16(  # type: ignore[no-untyped-def]
             out[probe, row] = np.uint16(total)
 
 
-@njit(nogil=True, cache=True)
-def _product_32(  # type: ignore[no-untyped-def]
-    matrix, probes, out
-):  # pragma: no cover - compiled
+@kernel
+def _product_32(
+    matrix: npt.NDArray[np.uint32], probes: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]
+) -> None:
     for row in range(matrix.shape[0]):
         for probe in range(probes.shape[0]):
             total = np.uint32(0)
@@ -108,8 +109,8 @@ def _product_32(  # type: ignore[no-untyped-def]
             out[probe, row] = total
 
 
-@njit(nogil=True, cache=True)
-def _to_planes(values, planes):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@kernel
+def _to_planes(values: RingArray, planes: Planes) -> None:
     for bit in range(planes.shape[0]):
         for word in range(planes.shape[1]):
             start = word * 64

@@ -56,7 +56,7 @@ class Seed:
         length = prod(shape) * dtype.itemsize
         out = np.zeros(length + 15, dtype=np.uint8)
         cipher = Cipher(algorithms.AES256(self.derive(label)), modes.CTR(_NONCE)).encryptor()
-        cipher.update_into(memoryview(out)[:length], memoryview(out))
+        cipher.update_into(out[:length].data, out.data)
         return out[:length].view(dtype).reshape(shape)
 
 

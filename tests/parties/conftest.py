@@ -15,10 +15,10 @@ from parties.client import Client
 from parties.dealer import Dealer
 from parties.gallery_holder import GalleryHolder
 from parties.model_provider.program import ModelProvider
-from parties.roles import RoleProgram
 from protocol.features import ProtectedBatch
 from protocol.parties import Party
 from protocol.plan import RunPlan, batches
+from protocol.roles import RoleProgram
 
 Rows = np.ndarray[Any, np.dtype[np.int32]]
 

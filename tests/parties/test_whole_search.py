@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -10,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.journal import audit_hash
+from orchestration.journal import Event, audit_hash
+from orchestration.runtime.outcome import PartyOutcome
 from protocol.costs import InputSize, declared_messages, online_rounds
 from protocol.errors import BautaError, PeerMisbehaviourError
-from protocol.messages import decode_frame, encode_frame
+from protocol.messages import Frame, decode_frame, encode_frame
+from protocol.parties import Party
+
+Play: TypeAlias = Callable[..., Any]
 
 
-def all_events(outcomes):
+def all_events(outcomes: Mapping[Party, PartyOutcome]) -> list[Event]:
     """Return every party's events."""
     return [event for outcome in outcomes.values() for event in outcome.events]
 
@@ -30,7 +36,9 @@ def all_events(outcomes):
     st.integers(1, 12),
     st.integers(0, 2**32 - 1),
 )
-def test_decisions_and_scores_are_exact(play, bits, radix, rows, probes, width, seed) -> None:
+def test_decisions_and_scores_are_exact(
+    play: Play, bits: int, radix: int, rows: int, probes: int, width: int, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     top = 30 if bits == 16 else 3000
     gallery = random.integers(-top, top + 1, (rows, width))
@@ -46,7 +54,7 @@ def test_decisions_and_scores_are_exact(play, bits, radix, rows, probes, width, 
 
 @pytest.mark.parametrize("bits", [16, 32])
 @pytest.mark.parametrize("offset", [-1, 0, 1])
-def test_decisions_next_to_the_threshold(play, bits: int, offset: int) -> None:
+def test_decisions_next_to_the_threshold(play: Play, bits: int, offset: int) -> None:
     gallery = np.array([[100, 3], [100, 2], [100, 4], [-100, -3]])
     queries = np.array([[100, 1]])
     threshold = 100 * 100 + 3 + offset
@@ -59,7 +67,7 @@ def test_decisions_next_to_the_threshold(play, bits: int, offset: int) -> None:
     ("row", "probe", "threshold"),
     [(127, 127, 16129), (127, -127, -16129), (-127, 127, 16129), (127, 127, -16129)],
 )
-def test_the_largest_scores_do_not_wrap(play, row: int, probe: int, threshold: int) -> None:
+def test_the_largest_scores_do_not_wrap(play: Play, row: int, probe: int, threshold: int) -> None:
     played = play(np.array([[row]]), np.array([[probe]]), threshold=threshold)
     expected = row * probe >= threshold
     assert played.outcomes["client"].observed["match"].tolist() == [[expected]]
@@ -67,7 +75,9 @@ def test_the_largest_scores_do_not_wrap(play, row: int, probe: int, threshold: i
 
 @pytest.mark.parametrize(("rows", "probes", "batch"), [(1, 1, 1), (7, 5, 2), (3, 2, 8), (65, 3, 3)])
 @pytest.mark.parametrize(("bits", "radix"), [(16, 1), (16, 2), (32, 3), (16, 4)])
-def test_the_journal_equals_the_declared_costs(play, rows, probes, batch, bits, radix) -> None:
+def test_the_journal_equals_the_declared_costs(
+    play: Play, rows: int, probes: int, batch: int, bits: int, radix: int
+) -> None:
     random = np.random.default_rng(rows)
     played = play(
         random.integers(-9, 9, (rows, 6)),
@@ -87,7 +97,7 @@ def test_the_journal_equals_the_declared_costs(play, rows, probes, batch, bits, 
     assert last == online_rounds(bits, radix)
 
 
-def test_every_frame_sent_is_the_frame_received(play) -> None:
+def test_every_frame_sent_is_the_frame_received(play: Play) -> None:
     played = play(np.eye(5) * 9, np.eye(5) * 9, threshold=40)
     twins = Counter(
         (e.session, e.kind, e.sender, e.receiver, e.sequence, e.digest, e.wire_bytes)
@@ -96,25 +106,27 @@ def test_every_frame_sent_is_the_frame_received(play) -> None:
     assert set(twins.values()) == {2}
 
 
-def test_no_score_leaves_the_servers_unless_it_is_opened(play) -> None:
+def test_no_score_leaves_the_servers_unless_it_is_opened(play: Play) -> None:
     played = play(np.eye(3), np.eye(3), threshold=1, open_scores=False)
     assert "scores" not in played.outcomes["client"].observed
     assert not [e for e in all_events(played.outcomes) if e.kind == "ScoreShares"]
 
 
-def test_schedules_and_masks_change_no_decision_and_no_byte(play) -> None:
+def test_schedules_and_masks_change_no_decision_and_no_byte(play: Play) -> None:
     gallery = np.arange(40).reshape(10, 4) % 7
     runs = [play(gallery, gallery[:6], threshold=20, seed=seed) for seed in range(4)]
     hashes = {audit_hash(all_events(played.outcomes)) for played in runs}
     matches = {played.outcomes["client"].observed["match"].tobytes() for played in runs}
     assert len(hashes) == len(matches) == 1
-    digests = [{e.digest for e in all_events(played.outcomes) if e.form == "share"} for played in runs]
+    digests = [
+        {e.digest for e in all_events(played.outcomes) if e.form == "share"} for played in runs
+    ]
     assert not digests[0] & digests[1]
 
 
-def _retarget(kind: str, change):
+def _retarget(kind: str, change: Callable[[Frame], bytes]) -> Callable[[bytes], bytes]:
     """Return a tamper function that changes the first frame of one kind."""
-    done = []
+    done: list[str] = []
 
     def tamper(wire: bytes) -> bytes:
         frame = decode_frame(wire)
@@ -127,8 +139,8 @@ def _retarget(kind: str, change):
 
 
 @pytest.mark.parametrize("kind", ["MaskedProbes", "MaskedScores", "MaskedBits", "QueryCorrections"])
-def test_arrays_of_another_shape_are_refused(play, kind: str) -> None:
-    def shrink(frame):
+def test_arrays_of_another_shape_are_refused(play: Play, kind: str) -> None:
+    def shrink(frame: Frame) -> bytes:
         name = frame.message.__struct_fields__[0]
         tensor = getattr(frame.message, name)
         smaller = type(tensor).of(tensor.array()[:, :-1].copy())
@@ -140,7 +152,7 @@ def test_arrays_of_another_shape_are_refused(play, kind: str) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50])
-def test_truncated_frames_abort_the_run(play, cut: int) -> None:
+def test_truncated_frames_abort_the_run(play: Play, cut: int) -> None:
     tamper = _retarget("MaskedProbes", lambda frame: encode_frame(frame)[:cut])
     with pytest.raises(BautaError):
         play(np.eye(4), np.eye(4), threshold=1, tamper=tamper)

@@ -26,7 +26,10 @@ def negative_bits(values: np.ndarray, masks: np.ndarray, shape: Circuit, seed: i
     words = opened.shape[1]
     planes = secret_planes(masks, shape)
     one = random.integers(0, 2**63, planes.shape, dtype=np.uint64)
-    nodes = [leaves(opened, one, shape, True), leaves(opened, planes ^ one, shape, False)]
+    nodes = [
+        leaves(opened, one, shape, first=True),
+        leaves(opened, planes ^ one, shape, first=False),
+    ]
     for layer in shape.layers:
         nodes = _join_layer(nodes, layer, words, random)
     sign = nodes[0][0][0] ^ nodes[1][0][0] ^ planes[-1] ^ opened[shape.bits - 1]
@@ -47,9 +50,7 @@ def _join_layer(
     first = random.integers(0, 2**63, products.shape, dtype=np.uint64)
     shares = [first, products ^ first]
     opened = and_operands(nodes[0], layer) ^ and_operands(nodes[1], layer) ^ whole
-    return [
-        joined(nodes[i], layer, opened, masks[i], shares[i], i == 0) for i in range(2)
-    ]
+    return [joined(nodes[i], layer, opened, masks[i], shares[i], first=i == 0) for i in range(2)]
 
 
 @pytest.mark.parametrize("radix", [1, 2, 3, 4])
@@ -68,7 +69,7 @@ def test_sign_of_every_16_bit_value(radix: int, mask: int) -> None:
 )
 def test_sign_under_any_mask(bits: int, radix: int, pairs: list[tuple[int, int]]) -> None:
     dtype = np.dtype(f"u{bits // 8}")
-    values, masks = (np.array(column, dtype=np.uint64).astype(dtype) for column in zip(*pairs))
+    values, masks = np.array(pairs, dtype=np.uint64).astype(dtype).T
     signs = negative_bits(values, masks, circuit(bits, radix), seed=0)
     assert np.array_equal(signs, values >= dtype.type(1 << (bits - 1)))
 

@@ -1,0 +1,1 @@
+"""How it runs: runtimes, journal, run store, command line."""

@@ -1,0 +1,174 @@
+"""Builds a party's program from its brief, inside whatever process hosts the party.
+
+A brief is bytes: the public plan, the scenario, and only what this one party needs.
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from parties.client import Client, Protector
+from parties.dealer import Dealer
+from parties.gallery_holder import GalleryHolder
+from protocol.errors import LocalProtocolError
+from protocol.features import Calibration, FeatureExtractor, ProtectedBatch
+from protocol.mapping import KeyRing, RowForm, open_form
+from protocol.parties import Party
+from protocol.plan import RunPlan
+from protocol.roles import RoleProgram
+from protocol.sharing.prg import RandomBytes, keyed_random_bytes
+from protocol.tensors import Tensor
+from scenarios.datasets import RandomTemplates, open_dataset
+from scenarios.specs import Scenario
+
+__all__ = ["PartyBrief", "build_embedder", "build_program", "build_protector", "row_form"]
+
+
+class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """All one party is told before the run.
+
+    Attributes:
+        party: which role to play.
+        plan: the public plan.
+        scenario: the resolved scenario.
+        data_root: folder of data and weights on this machine, for the client and the provider.
+        network: student file, for the provider.
+        calibration: public feature calibration as npz bytes, for the client.
+        cohort: public unit embeddings [n,d] behind a mapping, for client and provider.
+        gallery: picture ids to enrol, for the client.
+        probes: picture ids to ask about, for the client.
+        test_key: key of reproducible randomness; only with `insecure: [test_randomness]`.
+    """
+
+    party: Party
+    plan: RunPlan
+    scenario: Scenario
+    data_root: str | None = None
+    network: str | None = None
+    calibration: bytes | None = None
+    cohort: Tensor | None = None
+    gallery: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+    test_key: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the brief as bytes."""
+        return msgspec.msgpack.encode(self)
+
+
+def build_program(brief: bytes) -> RoleProgram:
+    """Return the role program a brief describes; loads the party's own pictures and weights.
+
+    Raises:
+        DataError: a data set or weight file is missing on this machine.
+    """
+    told = msgspec.msgpack.decode(brief, type=PartyBrief)
+    if told.party == "client":
+        return _client(told)
+    if told.party == "model_provider":
+        return _provider(told)
+    if told.party == "gallery_holder":
+        return GalleryHolder(told.plan)
+    return Dealer(told.plan, _randomness(told))
+
+
+def build_protector(
+    scenario: Scenario, calibration: Calibration | None, random_bytes: RandomBytes
+) -> Protector:
+    """Return the client's picture-to-protected-input step of a scenario."""
+    if scenario.network.kind == "identity":
+        return _PassThrough()
+    if calibration is None:
+        raise LocalProtocolError("the client was not given a feature calibration")
+    return FeatureExtractor(scenario.features, calibration, random_bytes)
+
+
+def build_embedder(scenario: Scenario, network: str | None) -> Any:  # noqa: ANN401 - see return
+    """Return the provider's `Embedder`; the networks are only imported where one is needed."""
+    if scenario.network.kind == "identity":
+        return _PassThrough(scenario.dimension)
+    from parties.model_provider import load_student
+
+    if network is None:
+        raise LocalProtocolError("the provider was not given a network file")
+    return load_student(Path(network), scenario.features)
+
+
+def row_form(scenario: Scenario, cohort: npt.NDArray[np.float64] | None) -> RowForm:
+    """Return the integer row form of a scenario: plain templates or mapped ones."""
+    search = scenario.search
+    return open_form(scenario.mapping, scenario.dimension, search.ring_bits, search.scale, cohort)
+
+
+class _PassThrough:
+    """Template scenarios: what is sent is the template itself, and the network returns it."""
+
+    def __init__(self, dimension: int = 0) -> None:
+        self.dimension = dimension
+
+    def protect(self, pictures: npt.NDArray[Any]) -> ProtectedBatch:
+        empty = np.zeros((len(pictures), 0), dtype=np.uint8)
+        return ProtectedBatch(frequency=pictures, colour=empty)
+
+    def embed(self, batch: ProtectedBatch) -> npt.NDArray[Any]:
+        return batch.frequency
+
+
+class _Pictures:
+    """The client's pictures of a data set, loaded batch by batch."""
+
+    def __init__(self, told: PartyBrief, ids: tuple[str, ...]) -> None:
+        root = None if told.data_root is None else Path(told.data_root)
+        self._dataset = open_dataset(told.scenario.data, root, seed=told.scenario.seed)
+        self._ids = ids
+
+    def load(self, start: int, count: int) -> npt.NDArray[Any]:
+        ids = self._ids[start : start + count]
+        if isinstance(self._dataset, RandomTemplates):
+            return self._dataset.load_templates(ids)
+        return self._dataset.load(ids)
+
+
+def _client(told: PartyBrief) -> Client:
+    random_bytes = _randomness(told)
+    calibration = None if told.calibration is None else _calibration(told.calibration)
+    mapped = told.scenario.mapping.kind != "none"
+    return Client(
+        told.plan,
+        build_protector(told.scenario, calibration, random_bytes),
+        row_form(told.scenario, _cohort(told)),
+        _Pictures(told, told.gallery),
+        _Pictures(told, told.probes),
+        random_bytes,
+        KeyRing(told.scenario.mapping, random_bytes) if mapped else None,
+    )
+
+
+def _provider(told: PartyBrief) -> RoleProgram:
+    from parties.model_provider.program import ModelProvider
+
+    embedder = build_embedder(told.scenario, told.network)
+    return ModelProvider(told.plan, embedder, row_form(told.scenario, _cohort(told)))
+
+
+def _calibration(npz: bytes) -> Calibration:
+    with np.load(BytesIO(npz), allow_pickle=False) as arrays:
+        return Calibration.from_arrays(arrays)
+
+
+def _cohort(told: PartyBrief) -> npt.NDArray[np.float64] | None:
+    return None if told.cohort is None else told.cohort.array().astype(np.float64)
+
+
+def _randomness(told: PartyBrief) -> RandomBytes:
+    """Return the operating system's generator, or the keyed one tests ask for."""
+    if told.test_key is None:
+        return os.urandom
+    return keyed_random_bytes(told.test_key, told.party)

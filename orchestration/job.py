@@ -1,0 +1,123 @@
+"""The main job: prepare a scenario, run its parties, write the run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from time import perf_counter
+
+from orchestration.assembly import build_program
+from orchestration.evaluation import observe
+from orchestration.journal import Event
+from orchestration.prepare import Preparation, prepare
+from orchestration.progress import OnProgress, Progress
+from orchestration.record import run_record
+from orchestration.runs import RunDirectory
+from orchestration.runtime.memory import run_in_memory
+from orchestration.runtime.outcome import OnAbort, PartyOutcome
+from protocol.errors import BautaError
+from protocol.parties import Party
+from scenarios.resources import check_runnable
+from scenarios.schema import resolved_yaml
+from scenarios.specs import Scenario
+
+__all__ = ["run_job"]
+
+Outcomes = Mapping[Party, PartyOutcome]
+
+
+def run_job(
+    scenario: Scenario, *, data_root: Path | None, out_root: Path, on_progress: OnProgress
+) -> Path:
+    """Run a scenario from pictures to decisions and return its finished run directory.
+
+    Raises:
+        ScenarioError: the scenario cannot be run here; nothing was started or written.
+        BautaError: the run was aborted; its directory holds `failed.json` and the journal so far.
+    """
+    check_runnable(scenario, data_root)
+    directory = RunDirectory.create(out_root, scenario.name)
+    directory.write_scenario(resolved_yaml(scenario))
+    aborted: dict[Party, list[Event]] = {}
+    try:
+        return _run(scenario, data_root, directory, on_progress, aborted.update)
+    except BautaError as error:
+        directory.fail(error, chain.from_iterable(aborted.values()))
+        raise
+
+
+def _run(
+    scenario: Scenario,
+    data_root: Path | None,
+    directory: RunDirectory,
+    on_progress: OnProgress,
+    on_abort: OnAbort,
+) -> Path:
+    started, clock = datetime.now(UTC), _Stages()
+    preparation = prepare(scenario, data_root, on_progress)
+    clock.ended("prepare")
+    outcomes = _play(scenario, preparation, on_progress, on_abort)
+    clock.ended("parties")
+    on_progress(Progress("check", 0, 1))
+    arrays = observe(
+        outcomes,
+        preparation.plan,
+        preparation.gallery,
+        preparation.probes,
+        preparation.baseline,
+    )
+    clock.ended("check")
+    events = list(chain.from_iterable(outcome.events for outcome in outcomes.values()))
+    record = run_record(
+        scenario,
+        preparation,
+        events,
+        runtime=scenario.runtime,
+        started=started,
+        stage_s=clock.seconds,
+    )
+    directory.write_journal(events)
+    directory.write_observations(arrays)
+    directory.write_record(record)
+    return directory.finish()
+
+
+def _play(
+    scenario: Scenario, preparation: Preparation, on_progress: OnProgress, on_abort: OnAbort
+) -> Outcomes:
+    """Run the parties on the scenario's runtime."""
+    insecure = frozenset(scenario.insecure)
+    if scenario.runtime == "memory":
+        programs = {party: build_program(brief) for party, brief in preparation.briefs.items()}
+        return run_in_memory(
+            programs,
+            run=preparation.plan.run,
+            insecure=insecure,
+            seed=scenario.seed,
+            on_progress=on_progress,
+            on_abort=on_abort,
+        )
+    from orchestration.runtime.ray import run_on_ray
+
+    return run_on_ray(
+        preparation.briefs,
+        run=preparation.plan.run,
+        insecure=insecure,
+        on_progress=on_progress,
+        on_abort=on_abort,
+    )
+
+
+class _Stages:
+    """Wall seconds of consecutive stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = perf_counter()
+
+    def ended(self, stage: str) -> None:
+        now = perf_counter()
+        self.seconds[stage] = now - self._since
+        self._since = now

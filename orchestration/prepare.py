@@ -1,0 +1,240 @@
+"""Everything that is settled before the first message: split, networks, threshold, plan, briefs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestration.assembly import PartyBrief, build_embedder, build_protector, row_form
+from orchestration.evaluation import cosine_scores
+from orchestration.networks import Networks, find_networks
+from orchestration.progress import OnProgress, Progress
+from protocol.errors import ScenarioError
+from protocol.features import Calibration, PrivacyBudget, privacy_budget
+from protocol.mapping import KeyRing, RowForm
+from protocol.parties import PARTIES, Party
+from protocol.plan import Batch, RunPlan, batches
+from protocol.sharing.prg import RandomBytes, keyed_random_bytes
+from protocol.tensors import Tensor
+from scenarios.datasets import DataSet, Split, open_dataset, split_scenario_data
+from scenarios.specs import Scenario
+
+__all__ = ["Preparation", "prepare"]
+
+CALIBRATION_PEOPLE = 1500
+LOAD_BATCH = 64
+PREPARED_BYTES = 512 << 20
+MATERIAL_BYTES_PER_ENTRY = 32
+
+
+class Preparation(NamedTuple):
+    """A run that only has to be started.
+
+    `gallery` and `probes` are identities in the order of the plan; `baseline` holds the
+    unprotected network's cosine scores [P,N], where there is such a network.
+    """
+
+    plan: RunPlan
+    briefs: dict[Party, bytes]
+    gallery: tuple[str, ...]
+    probes: tuple[str, ...]
+    baseline: npt.NDArray[np.float32] | None
+    budget: PrivacyBudget | None
+    networks: Networks
+    form: RowForm
+    notes: tuple[str, ...]
+
+
+def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress) -> Preparation:
+    """Settle a run: open data, find or adapt networks, calibrate, plan and brief the parties.
+
+    Raises:
+        ScenarioError: the scenario cannot be run with these data.
+        DataError: a data set or weight file is missing or malformed.
+    """
+    dataset = open_dataset(scenario.data, data_root, seed=scenario.seed)
+    split = split_scenario_data(dataset, scenario.data, scenario.seed)
+    networks = find_networks(scenario, data_root, dataset, on_progress)
+    cohort = _cohort(scenario, dataset, networks, on_progress)
+    mapped = None if scenario.mapping.kind == "none" else cohort[: scenario.mapping.cohort]
+    form = row_form(scenario, mapped)
+    threshold, notes = _threshold(scenario, form, cohort)
+    plan = _plan(scenario, split, form, threshold)
+    return Preparation(
+        plan,
+        _briefs(scenario, data_root, plan, split, networks, mapped),
+        tuple(identity for identity, _ in split.gallery),
+        tuple(identity for identity, _ in split.probes),
+        _baseline(dataset, split, networks, on_progress),
+        _budget(scenario, networks.calibration),
+        networks,
+        form,
+        (*notes, *split.warnings()),
+    )
+
+
+def _cohort(
+    scenario: Scenario, dataset: DataSet, networks: Networks, on_progress: OnProgress
+) -> npt.NDArray[np.float64]:
+    """Return public unit embeddings [n,d] of training people, through the scenario's own input."""
+    if scenario.network.kind == "identity":
+        return np.zeros((0, scenario.dimension))
+    people = dataset.training_identities()[:CALIBRATION_PEOPLE]
+    ids = [dataset.pictures_of(person)[0] for person in people]
+    protector = build_protector(scenario, networks.calibration, _calibration_bytes(scenario))
+    embedder = build_embedder(scenario, networks.student_path)
+    found = []
+    for start in range(0, len(ids), LOAD_BATCH):
+        on_progress(Progress("calibrate", start, len(ids)))
+        pictures = dataset.load(ids[start : start + LOAD_BATCH])
+        found.append(embedder.embed(protector.protect(pictures)))
+    on_progress(Progress("calibrate", len(ids), len(ids)))
+    embeddings = np.concatenate(found).astype(np.float64)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return unit.astype(np.float32).astype(np.float64)
+
+
+def _threshold(
+    scenario: Scenario, form: RowForm, cohort: npt.NDArray[np.float64]
+) -> tuple[int, tuple[str, ...]]:
+    """Return the ring threshold: the scenario's cosine, or calibrated on impostor pairs.
+
+    A gallery of N rows answers an unknown probe wrongly with probability 1 - (1 - FAR)^N, so
+    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N).
+    """
+    if scenario.search.threshold is not None:
+        return form.ring_threshold(scenario.search.threshold), ()
+    if len(cohort) < 2:
+        message = "there are no training people to calibrate a threshold on"
+        hint = "give search.threshold as a cosine"
+        raise ScenarioError(message, where="search.threshold", hint=hint)
+    impostors = _impostor_scores(scenario, form, cohort)
+    far = 1 - (1 - scenario.search.fpir) ** (1 / scenario.data.entries)
+    allowed = int(far * impostors.size)
+    threshold = int(np.partition(impostors, -(allowed + 1))[-(allowed + 1)]) + 1
+    if allowed:
+        return threshold, ()
+    note = f"threshold lies above all {impostors.size} impostor pairs of the training people"
+    return threshold, (note,)
+
+
+def _impostor_scores(
+    scenario: Scenario, form: RowForm, cohort: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Return integer scores of all ordered pairs of different cohort people."""
+    keys: KeyRing | None = None
+    if scenario.mapping.kind != "none":
+        keys = KeyRing(scenario.mapping, _calibration_bytes(scenario))
+    issued = [None if keys is None else keys.issue(f"cohort-{i}") for i in range(len(cohort))]
+    rows = np.stack([form.map_row(unit, key) for unit, key in zip(cohort, issued, strict=True)])
+    scores = form.map_probe(cohort).astype(np.float64) @ rows.T.astype(np.float64)
+    off_diagonal = ~np.eye(len(cohort), dtype=np.bool_)
+    return scores[off_diagonal].astype(np.int64)
+
+
+def _plan(scenario: Scenario, split: Split, form: RowForm, threshold: int) -> RunPlan:
+    data, search = scenario.data, scenario.search
+    searches = batches("search", len(split.probes), data.batch)
+    return RunPlan(
+        run=_run_name(scenario),
+        ring_bits=search.ring_bits,
+        dimension=form.dimension,
+        threshold=threshold,
+        radix=search.radix,
+        enrolments=batches("enrol", len(split.gallery), data.enrol_batch),
+        searches=searches,
+        open_scores="open_scores" in scenario.insecure,
+        pool=_pool(searches, len(split.gallery)),
+    )
+
+
+def _run_name(scenario: Scenario) -> str:
+    """Return a run identifier of fixed length, so that envelopes of all runs have equal size."""
+    if "test_randomness" in scenario.insecure:
+        return blake2b(_test_key(scenario), digest_size=8).hexdigest()
+    return uuid4().hex[:16]
+
+
+def _pool(searches: Sequence[Batch], rows: int) -> int:
+    """Return how many searches' material fits the memory set aside for it."""
+    largest = max((batch.size for batch in searches), default=1) * max(rows, 1)
+    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_ENTRY)))
+
+
+def _briefs(
+    scenario: Scenario,
+    data_root: Path | None,
+    plan: RunPlan,
+    split: Split,
+    networks: Networks,
+    cohort: npt.NDArray[np.float64] | None,
+) -> dict[Party, bytes]:
+    """Tell each party only what it needs."""
+    shared = None if cohort is None else Tensor.of(cohort.astype(np.float32))
+    root = None if data_root is None else str(data_root.resolve())
+    needs: dict[Party, dict[str, Any]] = {
+        "client": {
+            "data_root": root,
+            "calibration": _npz(networks.calibration),
+            "cohort": shared,
+            "gallery": tuple(picture for _, picture in split.gallery),
+            "probes": tuple(picture for _, picture in split.probes),
+        },
+        "model_provider": {"network": networks.student_path, "cohort": shared},
+        "gallery_holder": {},
+        "dealer": {},
+    }
+    key = _test_key(scenario) if "test_randomness" in scenario.insecure else None
+    return {
+        party: PartyBrief(
+            party=party, plan=plan, scenario=scenario, test_key=key, **needs[party]
+        ).to_bytes()
+        for party in PARTIES
+    }
+
+
+def _baseline(
+    dataset: DataSet, split: Split, networks: Networks, on_progress: OnProgress
+) -> npt.NDArray[np.float32] | None:
+    """Return cosine scores [P,N] of the unprotected RGB network on the same pictures."""
+    if networks.rgb is None:
+        return None
+    ids = [picture for _, picture in (*split.gallery, *split.probes)]
+    found = []
+    for start in range(0, len(ids), LOAD_BATCH):
+        on_progress(Progress("baseline", start, len(ids)))
+        found.append(networks.rgb.embed(dataset.load(ids[start : start + LOAD_BATCH])))
+    on_progress(Progress("baseline", len(ids), len(ids)))
+    embeddings = np.concatenate(found)
+    rows = len(split.gallery)
+    return cosine_scores(embeddings[:rows], embeddings[rows:])
+
+
+def _budget(scenario: Scenario, calibration: Calibration | None) -> PrivacyBudget | None:
+    return None if calibration is None else privacy_budget(scenario.features, calibration)
+
+
+def _calibration_bytes(scenario: Scenario) -> RandomBytes:
+    if "test_randomness" in scenario.insecure:
+        return keyed_random_bytes(_test_key(scenario), "calibration")
+    return os.urandom
+
+
+def _test_key(scenario: Scenario) -> bytes:
+    return blake2b(f"bauta test randomness {scenario.seed}".encode(), digest_size=32).digest()
+
+
+def _npz(calibration: Calibration | None) -> bytes | None:
+    if calibration is None:
+        return None
+    buffer = BytesIO()
+    np.savez(buffer, **calibration.to_arrays())
+    return buffer.getvalue()

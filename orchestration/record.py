@@ -1,0 +1,168 @@
+"""The run record: `run.json`, what the report needs besides journal and observations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestration.environment import environment
+from orchestration.journal import Event, audit_hash
+from orchestration.prepare import Preparation
+from protocol.costs import DeclaredMessage, InputSize, declared_messages
+from protocol.features.spec import EDGE
+from protocol.flows import TRUST_MODEL
+from protocol.parties import CLIENT
+from scenarios.specs import Scenario
+
+__all__ = ["costs_table", "input_size", "probe_latencies_s", "run_record"]
+
+TEMPLATE_ELEMENT_BYTES = 4
+
+
+def run_record(
+    scenario: Scenario,
+    preparation: Preparation,
+    events: Sequence[Event],
+    *,
+    runtime: str,
+    started: datetime,
+    stage_s: dict[str, float],
+) -> dict[str, Any]:
+    """Return the content of `run.json`.
+
+    Args:
+        scenario: the resolved scenario.
+        preparation: what was settled before the first message.
+        events: all parties' events.
+        runtime: which runtime ran the parties.
+        started: when the job began.
+        stage_s: wall seconds of the job's stages.
+    """
+    plan, form = preparation.plan, preparation.form
+    return {
+        "run": plan.run,
+        "scenario": scenario.name,
+        "description": scenario.description,
+        "runtime": runtime,
+        "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "wall_s": round(sum(stage_s.values()), 3),
+        "stages_s": {name: round(seconds, 3) for name, seconds in stage_s.items()},
+        "phases_s": _phase_walls_s(events),
+        "threshold_cosine": plan.threshold / form.score_unit,
+        "threshold_ring": plan.threshold,
+        "scale": scenario.search.ring_scale,
+        "dimension": plan.dimension,
+        "ring_bits": plan.ring_bits,
+        "batch": scenario.data.batch,
+        "protection": _protection(scenario, preparation),
+        "environment": environment(),
+        "probe_latency_s": probe_latencies_s(events),
+        "features_s_per_face": _features_s_per_face(events),
+        "costs": costs_table(declared_messages(plan, input_size(scenario)), events),
+        "audit_hash": audit_hash(events),
+        "warnings": list(preparation.notes),
+    }
+
+
+def input_size(scenario: Scenario) -> InputSize:
+    """Return the wire size of one protected input and the length of an embedding."""
+    if scenario.network.kind == "identity":
+        return InputSize(TEMPLATE_ELEMENT_BYTES * scenario.dimension, scenario.dimension)
+    features = scenario.features
+    frequency = features.frequency_channels * (features.wire_bits // 8)
+    pixels = EDGE * EDGE
+    return InputSize((frequency + features.colour_channels) * pixels, scenario.dimension)
+
+
+def costs_table(
+    declared: Iterable[DeclaredMessage], events: Iterable[Event]
+) -> list[dict[str, Any]]:
+    """Compare declared with sent messages, session by session, folded by kind and round.
+
+    `equal` holds only if every session sent exactly the declared messages with the declared
+    payloads; `sessions_differing` counts those that did not.
+    """
+    sent = Counter(_label(event) for event in events if event.event == "sent")
+    wanted = Counter(tuple(message) for message in declared)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for label in sorted({*sent, *wanted}):
+        session, kind, sender, receiver, round_, payload = label
+        stage = session.partition("-")[0]
+        row = rows.setdefault(
+            (stage, kind, sender, receiver, round_),
+            {
+                "session": stage, "kind": kind, "sender": sender, "receiver": receiver,
+                "round": round_, "declared_bytes": 0, "measured_bytes": 0,
+                "declared_messages": 0, "measured_messages": 0,
+                "sessions_differing": 0, "equal": True,
+            },
+        )  # fmt: skip
+        row["declared_bytes"] += payload * wanted[label]
+        row["measured_bytes"] += payload * sent[label]
+        row["declared_messages"] += wanted[label]
+        row["measured_messages"] += sent[label]
+        row["sessions_differing"] += wanted[label] != sent[label]
+        row["equal"] = row["equal"] and wanted[label] == sent[label]
+    return list(rows.values())
+
+
+def probe_latencies_s(events: Iterable[Event]) -> list[float]:
+    """Return, per search, seconds from sending protected features to holding the decisions."""
+    begun: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    for event in events:
+        if event.party != CLIENT or event.phase != "online":
+            continue
+        if event.kind == "ProtectedFeatures":
+            begun[event.session] = event.at_s
+        elif event.kind == "DecisionShares":
+            ended[event.session] = max(ended.get(event.session, 0.0), event.at_s)
+    return [round(ended[name] - begun[name], 6) for name in sorted(begun) if name in ended]
+
+
+def _label(event: Event) -> tuple[Any, ...]:
+    return (
+        event.session, event.kind, event.sender, event.receiver, event.round, event.payload_bytes
+    )  # fmt: skip
+
+
+def _phase_walls_s(events: Iterable[Event]) -> dict[str, float]:
+    """Return wall seconds between each phase's first and last event; phases may overlap."""
+    spans: dict[str, tuple[float, float]] = {}
+    for event in events:
+        low, high = spans.get(event.phase, (event.at_s, event.at_s))
+        spans[event.phase] = (min(low, event.at_s), max(high, event.at_s))
+    return {phase: round(high - low, 6) for phase, (low, high) in spans.items()}
+
+
+def _features_s_per_face(events: Iterable[Event]) -> float | None:
+    """Return client seconds per face from picture file to message, loading included."""
+    sent = [e for e in events if e.event == "sent" and e.kind == "ProtectedFeatures"]
+    faces = sum(event.shapes["frequency"][0] for event in sent)
+    return sum(event.compute_s for event in sent) / faces if faces else None
+
+
+def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
+    budget = preparation.budget
+    return {
+        "element_epsilon": None if budget is None else _finite(budget.element_epsilon),
+        "image_epsilon": None if budget is None else _finite(budget.image_epsilon),
+        "colour_bit_epsilon": None if budget is None else _finite(budget.colour_bit_epsilon),
+        "colour_image_epsilon": None if budget is None else _finite(budget.colour_image_epsilon),
+        "total_epsilon": None if budget is None else _finite(budget.total),
+        "statement": "no pictures in this scenario" if budget is None else budget.statement,
+        "features": scenario.features,
+        "mapping": scenario.mapping,
+        "output": scenario.search.output,
+        "trust_model": TRUST_MODEL,
+        "insecure": sorted(scenario.insecure),
+        "synthetic_data": scenario.data.kind in {"synthetic", "templates"},
+        "network": preparation.networks.name,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Return None for infinity: no promise at all."""
+    return None if value == float("inf") else value

@@ -1,0 +1,1 @@
+"""Who says it: the state and role programs of each party."""

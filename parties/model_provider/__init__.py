@@ -1,0 +1,1 @@
+"""The model provider: networks, their adaptation, and the provider's role programs."""

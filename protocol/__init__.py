@@ -1,0 +1,1 @@
+"""What is said and computed; no Ray, files, clocks or sockets."""
