@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["OnProgress", "Progress", "SessionCount"]
+__all__ = ["OnProgress", "Progress", "SessionCount", "with_totals"]
 
 
 class Progress(NamedTuple):
@@ -49,3 +49,14 @@ class SessionCount:
     def progress(self) -> Progress:
         """Return how far the party is; the total is the caller's to fill in."""
         return Progress(self._stage, max(self._done, 0), note=self._session)
+
+
+def with_totals(on_progress: OnProgress, totals: Mapping[str, int]) -> OnProgress:
+    """Return a watcher that fills in how many units a stage has, where the report does not say."""
+
+    def report(progress: Progress) -> None:
+        if progress.total == 0:
+            progress = progress._replace(total=totals.get(progress.stage, 0))
+        on_progress(progress)
+
+    return report

@@ -11,10 +11,10 @@ from orchestration.journal import Event
 from orchestration.progress import OnProgress
 from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
 from orchestration.transport import Mailbox, PartyChannel
-from parties.roles import Observation, RoleProgram
 from protocol.channel import Endpoint, Inbound, Label
 from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
+from protocol.roles import Observation, RoleProgram
 
 __all__ = ["run_in_memory"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeAlias
 
 from orchestration.journal import Event
-from parties.roles import Observation
 from protocol.parties import CLIENT, Party
+from protocol.roles import Observation
 
 __all__ = ["OnAbort", "PartyOutcome", "watched"]
 

@@ -114,24 +114,43 @@ class _Actors:
     ) -> dict[Party, PartyOutcome]:
         """Prepare all, play all, then collect."""
         handles = self._handles.items()
-        _settle({party: handle.prepare.remote(briefs[party]) for party, handle in handles})
+        self._settle({party: handle.prepare.remote(briefs[party]) for party, handle in handles})
         clock = msgspec.msgpack.encode(time())
         poll = _Poll(self._handles[watched(briefs)], on_progress)
-        _settle({party: handle.play.remote(clock) for party, handle in handles}, poll.tick)
-        _settle({party: handle.finish.remote() for party, handle in handles})
+        self._settle({party: handle.play.remote(clock) for party, handle in handles}, poll.tick)
+        self._settle({party: handle.finish.remote() for party, handle in handles})
         return {party: _outcome(party, handle) for party, handle in handles}
 
     def salvage(self) -> dict[Party, list[Event]]:
         """Return the journals of all parties that still answer."""
         asked = {party: handle.journal.remote() for party, handle in self._handles.items()}
-        deadline = monotonic() + SALVAGE_S
-        saved: dict[Party, list[Event]] = {}
-        for party, reference in asked.items():
-            try:
-                saved[party] = decode_events(_fetch(reference, max(deadline - monotonic(), 0.0)))
-            except (RayError, GetTimeoutError):
-                continue
-        return saved
+        return {party: decode_events(data) for party, data in _answers(asked).items()}
+
+    def _settle(
+        self, calls: Mapping[Party, Reference], tick: Callable[[], None] | None = None
+    ) -> None:
+        """Wait until every call has ended well.
+
+        Raises:
+            BautaError: the first failure, or the one that caused it.
+        """
+        report = _first_failure(calls, tick)
+        if report is None:
+            return
+        error = report.exception()
+        if report.stalled:
+            error = InfrastructureError(error.message, where=self._stall(), hint=error.hint)
+        raise error
+
+    def _stall(self) -> str:
+        """Return who waits for what."""
+        asked = {party: handle.waits.remote() for party, handle in self._handles.items()}
+        said = {party: data.decode() for party, data in _answers(asked).items()}
+        lines = (
+            f"{party} waits for {said[party]}" if said.get(party) else f"{party} is busy or done"
+            for party in self._handles
+        )
+        return ", ".join(lines)
 
 
 class _Poll:
@@ -175,21 +194,20 @@ def _spawn(header: Header) -> Handle:
     return ray.remote(PartyActor).options(**options).remote(encode(header))
 
 
-def _settle(calls: Mapping[Party, Reference], tick: Callable[[], None] | None = None) -> None:
-    """Wait until every call has ended well.
-
-    Raises:
-        BautaError: the first failure, or the one that caused it.
-    """
+def _first_failure(
+    calls: Mapping[Party, Reference], tick: Callable[[], None] | None
+) -> Report | None:
+    """Wait until every call has ended or one has failed; return the failure or its cause."""
     waiting = {reference: party for party, reference in calls.items()}
     while waiting:
         ended, _ = ray.wait(list(waiting), timeout=TICK_S)
         for reference in ended:
             report = _report(waiting.pop(reference), reference)
             if report.error:
-                raise _cause(report, waiting).exception()
+                return _cause(report, waiting)
         if tick is not None:
             tick()
+    return None
 
 
 def _cause(report: Report, waiting: Mapping[Reference, Party]) -> Report:
@@ -224,6 +242,18 @@ def _outcome(party: Party, handle: Handle) -> PartyOutcome:
         text = f"the actor of {party} was lost after the run ({type(error).__name__})"
         raise InfrastructureError(text, where=party) from error
     return PartyOutcome(events, observed)
+
+
+def _answers(asked: Mapping[Party, Reference]) -> dict[Party, bytes]:
+    """Return what the parties that still answer say, within a few seconds."""
+    deadline = monotonic() + SALVAGE_S
+    said: dict[Party, bytes] = {}
+    for party, reference in asked.items():
+        try:
+            said[party] = _fetch(reference, max(deadline - monotonic(), 0.0))
+        except (RayError, GetTimeoutError):
+            continue
+    return said
 
 
 def _fetch(reference: Reference, timeout_s: float | None = None) -> bytes:

@@ -21,6 +21,7 @@ from ray.exceptions import RayError
 
 from orchestration.journal import encode_events
 from orchestration.runtime.ray_wire import (
+    DeadlineError,
     Header,
     PeerGoneError,
     Report,
@@ -30,12 +31,12 @@ from orchestration.runtime.ray_wire import (
     report_of,
 )
 from orchestration.transport import Mailbox, PartyChannel
-from parties.roles import RoleProgram
 from protocol.channel import Endpoint, Inbound, Label
-from protocol.errors import InfrastructureError, LocalProtocolError, PeerMisbehaviourError
+from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.parties import Party
+from protocol.roles import RoleProgram
 
-__all__ = ["PartyActor"]
+__all__ = ["AsyncInbox", "Carrier", "PartyActor", "spoken"]
 
 IN_FLIGHT_FRAMES: Final = 16
 IN_FLIGHT_BYTES: Final = 64 << 20
@@ -93,6 +94,11 @@ class PartyActor:
             return b""
         return encode(self._channel.sessions.progress())
 
+    async def waits(self) -> bytes:
+        """Return what this party waits for, as text; empty while it computes and at its end."""
+        label = self._inbox.waiting
+        return b"" if label is None else spoken(label).encode()
+
     async def journal(self) -> bytes:
         """Return the events so far; they carry no payload."""
         return encode_events([] if self._channel is None else self._channel.events)
@@ -119,6 +125,7 @@ class AsyncInbox:
         self._mailbox = Mailbox(party)
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
+        self.waiting: Label | None = None
 
     def put(self, inbound: Inbound) -> None:
         """Keep a frame and wake the program.
@@ -138,18 +145,16 @@ class AsyncInbox:
         """Wait for the frame with this label.
 
         Raises:
-            InfrastructureError: it did not come in time; the text says who waited for whom.
+            DeadlineError: it did not come in time; the text says who waited for whom.
         """
+        self.waiting = label
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._until_here(label)
         except TimeoutError as error:
-            text = (
-                f"{self._party} waited {self._timeout_s:g} s for {label.kind} from {label.sender} "
-                f"in {label.session}, round {label.round}"
-            )
-            hint = f"look at {label.sender} first; the run is aborted"
-            raise InfrastructureError(text, hint=hint) from error
+            text = f"{self._party} waited {self._timeout_s:g} s for {spoken(label)}"
+            raise DeadlineError(text, hint="the run is aborted") from error
+        self.waiting = None
         return self._mailbox.pop(label)
 
     def refuse_leftovers(self) -> None:
@@ -219,6 +224,11 @@ class Carrier:
             except ValueError as error:
                 raise PeerGoneError(f"{party} cannot be found", where=party) from error
         return self._peers[party]
+
+
+def spoken(label: Label) -> str:
+    """Return a label as people say it."""
+    return f"{label.kind} from {label.sender} in {label.session}"
 
 
 def _as_bytes(value: object) -> bytes:

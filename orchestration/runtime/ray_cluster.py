@@ -9,16 +9,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestration.machine import cores, shared_memory_bytes
 from protocol.errors import InfrastructureError
 
-__all__ = ["cluster", "object_store_bytes"]
+__all__ = ["cluster", "echo", "object_store_bytes"]
 
 MEBIBYTE: Final = 1 << 20
 STORE_WANTED: Final = 512 * MEBIBYTE
 STORE_LEAST: Final = 80 * MEBIBYTE
+ECHO_S: Final = 60.0
 # Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
 FOLDER_LENGTH_LIMIT: Final = 30
 ENVIRONMENT: Final = {
@@ -81,3 +82,29 @@ def _start(folder: str) -> None:
 def _short_folder() -> Path:
     usual = Path(tempfile.gettempdir())
     return usual if len(str(usual)) <= FOLDER_LENGTH_LIMIT else Path("/tmp")  # noqa: S108
+
+
+def echo(data: bytes) -> bytes:
+    """Send bytes to a fresh actor and back, in the cluster this process is connected to.
+
+    Raises:
+        InfrastructureError: the actor did not start or answer.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    actor: Any = ray.remote(_Echo).options(num_cpus=0).remote()
+    answer: Any
+    try:
+        answer = ray.get(actor.echo.remote(data), timeout=ECHO_S)
+    except RayError as error:
+        text = f"an actor did not answer: {type(error).__name__}"
+        raise InfrastructureError(text) from error
+    finally:
+        ray.kill(actor)
+    return bytes(answer)
+
+
+class _Echo:
+    def echo(self, data: bytes) -> bytes:
+        return data

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.progress import Progress
-from parties.roles import Observation
 from protocol import errors
 from protocol.errors import BautaError, InfrastructureError, LocalProtocolError
 from protocol.parties import Party
+from protocol.roles import Observation
 
 __all__ = [
+    "DeadlineError",
     "Header",
     "PeerGoneError",
     "Report",
@@ -56,7 +57,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How a call ended: `error` is empty, or the class of the failure with its public text.
 
-    `consequence` marks a failure that another party's failure brought about.
+    Attributes:
+        error: class name in `protocol.errors`; empty when all went well.
+        message: as in the error.
+        where: as in the error, the party where the error had none.
+        hint: as in the error.
+        consequence: another party's failure brought this one about.
+        stalled: a deadline passed; the driver asks who waits for whom.
     """
 
     error: str = ""
@@ -64,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     where: str = ""
     hint: str = ""
     consequence: bool = False
+    stalled: bool = False
 
     def exception(self) -> BautaError:
         """Return the failure as the exception it was."""
@@ -74,6 +82,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 class PeerGoneError(InfrastructureError):
     """A frame could not be handed over: the peer's process is gone, which is the real failure."""
+
+
+class DeadlineError(InfrastructureError):
+    """A message did not come in time."""
 
 
 def report_of(error: BaseException, party: Party) -> Report:
@@ -92,6 +104,7 @@ def report_of(error: BaseException, party: Party) -> Report:
         where=error.where or party,
         hint=error.hint,
         consequence=isinstance(error, PeerGoneError),
+        stalled=isinstance(error, DeadlineError),
     )
 
 
