@@ -48,7 +48,8 @@ def analysis_operators() -> NDArray[float64]:
     upsampling = np.zeros((fine, EDGE))
     upsampling[np.arange(fine), left] = 1 - (position - left)
     upsampling[np.arange(fine), left + 1] = position - left
-    return np.einsum("uk,ikj->uij", dct_basis(), upsampling.reshape(EDGE, BLOCK, EDGE))
+    blocks = upsampling.reshape(EDGE, BLOCK, EDGE)
+    return np.asarray(np.einsum("uk,ikj->uij", dct_basis(), blocks))
 
 
 def _taps() -> NDArray[float32]:

@@ -46,13 +46,14 @@ def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget
     bit = math.inf if spec.colour_epsilon is None else spec.colour_epsilon
     bit = bit if spec.colour_bits else 0.0
     colour = bit * spec.colour_bits if spec.colour_bits else 0.0
+    texts = [_frequency_text(spec, elements), _colour_text(spec), _total_text(spec)]
     return PrivacyBudget(
         element_epsilon=element,
         image_epsilon=element * elements,
         colour_bit_epsilon=bit,
         colour_image_epsilon=colour,
         total=element * elements + colour,
-        statement=" ".join([_frequency_text(spec, elements), _colour_text(spec), _total_text(spec)]),
+        statement=" ".join(texts),
     )
 
 

@@ -59,7 +59,7 @@ class Calibration:
         """Refuse arrays that cannot be a calibration."""
         channels = 189 if self.fusion == "none" else 63
         shape = (channels, EDGE, EDGE)
-        if self.lower.shape != shape or self.upper.shape != shape or self.scale.shape != (channels,):
+        if (self.lower.shape, self.upper.shape, self.scale.shape) != (shape, shape, (channels,)):
             message = f"bounds must be {list(shape)} and scale [{channels}]"
             raise DataError(message, where="calibration")
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
@@ -157,7 +157,7 @@ def require_sensitivity(spec: FeatureSpec, calibration: Calibration) -> None:
 
 def _deviation(mean_moments: NDArray[float64]) -> NDArray[float32]:
     variance = mean_moments[1] - mean_moments[0] ** 2
-    return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(variance, 0)), dtype=np.float32)
 
 
 def _widened(
@@ -173,4 +173,4 @@ def _outward(values: NDArray[float32], direction: float) -> NDArray[float16]:
     """Round to float16 towards `direction` (minus or plus infinity)."""
     rounded = values.astype(np.float16)
     inside = rounded > values if direction < 0 else rounded < values
-    return np.where(inside, np.nextafter(rounded, np.float16(direction)), rounded)
+    return np.asarray(np.where(inside, np.nextafter(rounded, np.float16(direction)), rounded))

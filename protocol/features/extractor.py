@@ -17,10 +17,11 @@ from protocol.features.wire import WireGrid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy import float32, uint8, uint16, uint32
+    from numpy import float32, uint8
     from numpy.typing import NDArray
 
     from protocol.features.calibration import Calibration
+    from protocol.features.pipeline import NoiseWords
     from protocol.features.spec import FeatureSpec
 
 __all__ = ["FeatureExtractor"]
@@ -47,10 +48,12 @@ class FeatureExtractor:
         self.spec = spec
         self.calibration = calibration
         self._mixing = plane_mixing(spec.fusion)
-        self._grid = WireGrid.of(spec).kernel_constants()
         self._noise = NoiseSource(random_bytes)
-        self._lower = np.ascontiguousarray(calibration.lower.transpose(1, 0, 2))
-        self._inverse_width = _inverse(calibration.sensitivity.transpose(1, 0, 2))
+        self._grid = (
+            np.ascontiguousarray(calibration.lower.transpose(1, 0, 2)),
+            _inverse(calibration.sensitivity.transpose(1, 0, 2)),
+            WireGrid.of(spec).kernel_constants(),
+        )
 
     def protect(self, pictures: NDArray[uint8]) -> ProtectedBatch:
         """Protect pictures, uint8 [B,112,112,3], with fresh noise for each.
@@ -65,15 +68,7 @@ class FeatureExtractor:
         shape = (len(pictures), self.spec.frequency_channels, EDGE, EDGE)
         frequency = np.empty(shape, dtype=np.uint8 if self.spec.wire_bits == 8 else np.uint16)
         for picture, codes in zip(pictures, frequency, strict=True):
-            protect_picture(
-                picture,
-                self._mixing,
-                self._lower,
-                self._inverse_width,
-                self._grid,
-                self._laplace_words(),
-                codes,
-            )
+            protect_picture(picture, self._mixing, self._grid, self._laplace_words(), codes)
         return ProtectedBatch(frequency, self._protected_colour(pictures))
 
     def exact(self, pictures: NDArray[uint8]) -> NDArray[float32]:
@@ -89,7 +84,7 @@ class FeatureExtractor:
         output[:, channels:] = describe(pictures, self.spec.colour) / np.float32(255)
         return output
 
-    def _laplace_words(self) -> tuple[NDArray[uint32], NDArray[uint16]]:
+    def _laplace_words(self) -> NoiseWords:
         if self.spec.epsilon is None:
             return _NO_WORDS
         return self._noise.laplace_words(self.spec.frequency_channels * EDGE * EDGE)
@@ -105,8 +100,8 @@ class FeatureExtractor:
         codes = patterns(pictures, self.spec.colour)
         if self.spec.colour_epsilon is not None:
             threshold = flip_threshold(self.spec.colour_epsilon)
-            for picture_codes in codes:
-                picture_codes ^= self._noise.flips(len(picture_codes), threshold)
+            for index in range(len(codes)):
+                codes[index] ^= self._noise.flips(codes.shape[1], threshold)
         return recode(codes, self.spec.colour)
 
 

@@ -29,14 +29,14 @@ def network_input(
     Frequency elements are dequantised and divided by their channel's scale; colour codes become
     code/255 - 0.5.
     """
-    step, start = _affine(spec, calibration)
-    shape = (len(batch), spec.channels, EDGE, EDGE)
-    output = torch.empty(shape, dtype=torch.float32)
-    frequency = output[:, : spec.frequency_channels]
-    frequency.copy_(_as_tensor(batch.frequency))
-    frequency.mul_(torch.from_numpy(step)).add_(torch.from_numpy(start))
-    colour = output[:, spec.frequency_channels :]
-    colour.copy_(_as_tensor(batch.colour)).div_(255).sub_(0.5)
+    step, start = map(torch.from_numpy, _affine(spec, calibration))
+    output = torch.empty((len(batch), spec.channels, EDGE, EDGE), dtype=torch.float32)
+    frequency, colour = _as_tensor(batch.frequency), _as_tensor(batch.colour)
+    for index in range(len(batch)):
+        target = output[index]
+        torch.addcmul(start, frequency[index].float(), step, out=target[: spec.frequency_channels])
+        target[spec.frequency_channels :].copy_(colour[index])
+    output[:, spec.frequency_channels :].div_(255).sub_(0.5)
     return output
 
 

@@ -22,9 +22,10 @@ from protocol.features.wire import NOISE_MARGIN, WireGrid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy import uint8, uint16, uint32
+    from numpy import uint8
     from numpy.typing import NDArray
 
+    from protocol.features.pipeline import NoiseWords
     from protocol.features.spec import FeatureSpec
 
 __all__ = ["NoiseSource", "flip_threshold", "sampling_slack"]
@@ -45,7 +46,7 @@ class NoiseSource:
         self._zeros = b""
         self._buffer = bytearray()
 
-    def laplace_words(self, elements: int) -> tuple[NDArray[uint32], NDArray[uint16]]:
+    def laplace_words(self, elements: int) -> NoiseWords:
         """Return words for `elements` Laplace draws, valid until the next call."""
         stream = self._stream(_ELEMENT_BYTES * elements)
         high = np.frombuffer(stream, dtype="<u4", count=elements)

@@ -6,7 +6,7 @@ cache and neither the upsampled picture nor the unfused channels ever exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from numpy import float32, uint8, uint16, uint32
     from numpy.typing import NDArray
 
-__all__ = ["exact_coefficients", "laplace", "protect_picture"]
+__all__ = ["ElementGrid", "NoiseWords", "exact_coefficients", "laplace", "protect_picture"]
+
+ElementGrid: TypeAlias = "tuple[NDArray[float32], NDArray[float32], NDArray[float32]]"
+"""Lower bounds, inverse clip widths, constants."""
+
+NoiseWords: TypeAlias = "tuple[NDArray[uint32], NDArray[uint16]]"
+"""Uniform random words: 32 and 16 bits for each element."""
+
+Scratch: TypeAlias = "tuple[NDArray[float32], NDArray[float32], NDArray[float32]]"
+"""Padded planes [P,114,114], a ring of three transformed lines, one fused block row [F,112]."""
+
+_TAPS: Final = (ROW_TAPS, COLUMN_TAPS)
 
 _SQRT_HALF_BITS: Final = np.int32(0x3F3504F3)
 _MANTISSA_BITS: Final = np.int32(23)
@@ -36,37 +47,25 @@ def exact_coefficients(
 ) -> NDArray[float32]:
     """Return the fused coefficients of one picture [112,112,3], float32 [F,112,112]."""
     output = np.empty((channels, EDGE, EDGE), dtype=np.float32)
-    _exact_kernel(np.ascontiguousarray(picture), mixing, ROW_TAPS, COLUMN_TAPS, output)
+    _exact_kernel(np.ascontiguousarray(picture), mixing, _TAPS, _scratch(mixing, channels), output)
     return output
 
 
-def protect_picture(  # noqa: PLR0913 - the kernel's inputs, each one array or scalar
+def protect_picture(
     picture: NDArray[uint8],
     mixing: NDArray[float32],
-    lower: NDArray[float32],
-    inverse_width: NDArray[float32],
-    grid: NDArray[float32],
-    words: tuple[NDArray[uint32], NDArray[uint16]],
+    grid: ElementGrid,
+    words: NoiseWords,
     output: NDArray[uint8] | NDArray[uint16],
 ) -> None:
     """Write the wire codes [F,112,112] of one picture.
 
-    `lower` and `inverse_width` are float32 [112,F,112], block row first. `grid` holds noise
-    amplitude and offset in units of the width, codes per width, and the largest code. `words` are
-    uniform random words for F*112*112 elements, empty when there is no noise.
+    `grid` holds the lower bound and the inverse clip width of each element, float32 [112,F,112]
+    (block row first), and four constants: noise amplitude and offset in units of the width, codes
+    per width, largest code. `words` are uniform words for F*112*112 elements, or empty.
     """
-    _protect_kernel(
-        np.ascontiguousarray(picture),
-        mixing,
-        ROW_TAPS,
-        COLUMN_TAPS,
-        lower,
-        inverse_width,
-        grid,
-        words[0],
-        words[1],
-        output,
-    )
+    scratch = _scratch(mixing, len(output))
+    _protect_kernel(np.ascontiguousarray(picture), mixing, _TAPS, scratch, grid, words, output)
 
 
 def laplace(high: NDArray[uint32], low: NDArray[uint16]) -> NDArray[float32]:
@@ -74,6 +73,15 @@ def laplace(high: NDArray[uint32], low: NDArray[uint16]) -> NDArray[float32]:
     output = np.empty(high.shape, dtype=np.float32)
     _laplace_kernel(high, low, output)
     return output
+
+
+def _scratch(mixing: NDArray[float32], channels: int) -> Scratch:
+    planes = len(mixing)
+    return (
+        np.zeros((planes, EDGE + 2, EDGE + 2), dtype=np.float32),
+        np.zeros((3, planes, BLOCK, EDGE), dtype=np.float32),
+        np.empty((channels, EDGE), dtype=np.float32),
+    )
 
 
 @inlined
@@ -113,9 +121,7 @@ def _unit_laplace(high: uint32, low: uint16) -> float32:
 
 
 @kernel
-def _laplace_kernel(
-    high: NDArray[uint32], low: NDArray[uint16], output: NDArray[float32]
-) -> None:
+def _laplace_kernel(high: NDArray[uint32], low: NDArray[uint16], output: NDArray[float32]) -> None:
     for index in range(output.size):
         output[index] = _unit_laplace(high[index], low[index])
 
@@ -124,54 +130,54 @@ def _laplace_kernel(
 def _exact_kernel(
     picture: NDArray[uint8],
     mixing: NDArray[float32],
-    row_taps: NDArray[float32],
-    column_taps: NDArray[float32],
+    taps: tuple[NDArray[float32], NDArray[float32]],
+    scratch: Scratch,
     output: NDArray[float32],
 ) -> None:
-    planes = np.zeros((mixing.shape[0], EDGE + 2, EDGE + 2), dtype=np.float32)
-    lines = np.zeros((3, mixing.shape[0], BLOCK, EDGE), dtype=np.float32)
-    fused = np.empty((output.shape[0], EDGE), dtype=np.float32)
+    row_taps, column_taps = taps
+    planes, lines, fused = scratch
     fill_planes(picture, mixing, planes)
     fill_line(planes, 1, row_taps, lines[1])
     for i in range(EDGE):
         fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
-        fused_line(
-            lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused
-        )
-        output[:, i] = fused
+        fused_line(lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused)
+        for channel in range(output.shape[0]):
+            _copy(fused[channel], output[channel, i])
 
 
 @kernel
-def _protect_kernel(  # noqa: PLR0913
+def _protect_kernel(
     picture: NDArray[uint8],
     mixing: NDArray[float32],
-    row_taps: NDArray[float32],
-    column_taps: NDArray[float32],
-    lower: NDArray[float32],
-    inverse_width: NDArray[float32],
-    grid: NDArray[float32],
-    high: NDArray[uint32],
-    low: NDArray[uint16],
+    taps: tuple[NDArray[float32], NDArray[float32]],
+    scratch: Scratch,
+    element_grid: ElementGrid,
+    words: NoiseWords,
     output: NDArray[uint8] | NDArray[uint16],
 ) -> None:
-    channels = output.shape[0]
-    planes = np.zeros((mixing.shape[0], EDGE + 2, EDGE + 2), dtype=np.float32)
-    lines = np.zeros((3, mixing.shape[0], BLOCK, EDGE), dtype=np.float32)
-    fused = np.empty((channels, EDGE), dtype=np.float32)
+    row_taps, column_taps = taps
+    lower, inverse_width, grid = element_grid
+    high, low = words
+    planes, lines, fused = scratch
     fill_planes(picture, mixing, planes)
     fill_line(planes, 1, row_taps, lines[1])
     for i in range(EDGE):
         fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
-        fused_line(
-            lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused
-        )
-        for channel in range(channels):
+        fused_line(lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused)
+        for channel in range(output.shape[0]):
             line = fused[channel]
             _to_unit(line, lower[i, channel], inverse_width[i, channel])
             if high.size > 0:
-                start = (i * channels + channel) * EDGE
+                start = (i * output.shape[0] + channel) * EDGE
                 _add_noise(line, high[start : start + EDGE], low[start : start + EDGE], grid[0])
             _to_grid(line, grid, output[channel, i])
+
+
+@inlined
+def _copy(line: NDArray[float32], output: NDArray[float32]) -> None:
+    # Array assignment would say the same and take six seconds longer to compile.
+    for j in range(EDGE):
+        output[j] = line[j]
 
 
 @inlined

@@ -108,7 +108,8 @@ class ProtectedBatch:
 
 def check_pictures(pictures: NDArray[uint8]) -> None:
     """Raise LocalProtocolError unless `pictures` is uint8 [B,112,112,3]."""
-    if pictures.dtype.name != "uint8" or pictures.ndim != 4 or pictures.shape[1:] != (EDGE, EDGE, 3):
+    fits = pictures.ndim == 4 and pictures.shape[1:] == (EDGE, EDGE, 3)
+    if pictures.dtype.name != "uint8" or not fits:
         message = (
             f"pictures must be uint8 [B,{EDGE},{EDGE},3], got "
             f"{pictures.dtype.name} {list(pictures.shape)}"

@@ -1,0 +1,1 @@
+"""Measurements that the command line runs on request; nothing here is needed by a scenario."""
