@@ -1,0 +1,80 @@
+"""The integer form of rows and probes that the secure search works on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.mapping.keys import MappingKey
+from protocol.mapping.quantise import check_scale, quantise_template
+from protocol.mapping.spec import MappingSpec
+
+__all__ = ["PlainForm", "RowForm", "open_form"]
+
+
+class RowForm(Protocol):
+    """Turns unit embeddings into integer rows and probes whose inner product is the score.
+
+    `score_unit` is the score of cosine 1; no score exceeds it in absolute value.
+    """
+
+    @property
+    def dimension(self) -> int:
+        """Length D of a row or probe."""
+        ...
+
+    @property
+    def score_unit(self) -> float:
+        """Ring units per unit of cosine."""
+        ...
+
+    def map_probe(self, units: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return integer probes [B,D] of unit embeddings [B,n]."""
+        ...
+
+    def map_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.int32]:
+        """Return the integer row [D] of one unit embedding [n] under its key."""
+        ...
+
+    def ring_threshold(self, cosine: float) -> int:
+        """Return the smallest score that counts as at least this cosine."""
+        ...
+
+
+class PlainForm:
+    """Unmapped rows: norm-scaled, rounded embeddings; a row and a probe look the same."""
+
+    def __init__(self, dimension: int, ring_bits: int, scale: int) -> None:
+        check_scale(scale, ring_bits)
+        self.dimension = dimension
+        self.score_unit = float(scale * scale)
+        self._scale = scale
+
+    def map_probe(self, units: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return integer probes [B,n], each of norm at most the scale."""
+        return quantise_template(units, self._scale)
+
+    def map_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.int32]:
+        """Return one integer row [n]; there is no key to use."""
+        del key
+        return quantise_template(unit, self._scale)
+
+    def ring_threshold(self, cosine: float) -> int:
+        """Return the score a cosine stands for, rounded up."""
+        return int(np.ceil(cosine * self.score_unit))
+
+
+def open_form(
+    spec: MappingSpec,
+    dimension: int,
+    ring_bits: int,
+    scale: int,
+    cohort: NDArray[np.float64] | None,
+) -> RowForm:
+    """Return the row form a scenario asks for; a mapped one needs the public cohort."""
+    del cohort
+    if spec.kind != "none":
+        raise NotImplementedError
+    return PlainForm(dimension, ring_bits, scale)

@@ -1,0 +1,54 @@
+"""What a scenario may say about the identity-specific mapping; public parameters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from protocol.errors import ScenarioError
+
+__all__ = ["MAX_TERMS", "MappingSpec"]
+
+MAX_TERMS = 12
+"""Largest degree offered: beyond it unit-norm entries vanish below float64 rounding."""
+
+
+class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Choice and parameters of the mapping (PolyProtect, method reference 6.1).
+
+    Attributes:
+        kind: `none` searches plain unit templates, `polyprotect` maps each entry with its own key.
+        terms: m, terms per window = largest exponent.
+        overlap: o, entries shared by neighbouring windows, 0..m-1; the window step is m - o.
+        coefficient_limit: c_max, coefficients are distinct non-zero integers in [-c_max, c_max].
+        centred: subtract the public cohort's mean from mapped probes and templates.
+        cohort: how many public people estimate that mean and the mapped norms.
+    """
+
+    kind: Literal["none", "polyprotect"] = "none"
+    terms: int = 5
+    overlap: int = 2
+    coefficient_limit: int = 50
+    centred: bool = True
+    cohort: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse parameters for which the mapping is not defined.
+
+        Raises:
+            ScenarioError: with the path of the field.
+        """
+        _refuse(not 1 <= self.terms <= MAX_TERMS, "terms", f"must be 1..{MAX_TERMS}")
+        _refuse(not 0 <= self.overlap < self.terms, "overlap", "must be 0..terms-1")
+        _refuse(
+            2 * self.coefficient_limit < self.terms,
+            "coefficient_limit",
+            "leaves fewer distinct coefficients than terms",
+        )
+        _refuse(self.cohort < 2, "cohort", "must be at least 2 people")  # noqa: PLR2004 - a mean and a spread
+
+
+def _refuse(wrong: bool, field: str, expectation: str) -> None:  # noqa: FBT001 - private helper
+    if wrong:
+        raise ScenarioError(expectation, where=f"mapping.{field}")
