@@ -1,0 +1,43 @@
+"""Terminal output: consoles, and errors as people read them."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from protocol.errors import BautaError
+
+__all__ = ["errors", "output", "print_error", "size"]
+
+UNIT = 1000
+
+
+def output() -> Console:
+    """Return the console of results: standard output."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def errors() -> Console:
+    """Return the console of progress and errors: standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_error(error: BautaError) -> None:
+    """Print where, what and what to do, on standard error."""
+    text = Text.assemble(("error", "bold red"), ": ")
+    if error.where:
+        text.append(f"{error.where}: ", style="bold")
+    text.append(error.message)
+    if error.hint:
+        text.append("\nhint", style="bold cyan")
+        text.append(f": {error.hint}")
+    errors().print(text)
+
+
+def size(size_bytes: float) -> str:
+    """Return bytes for people, in decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size_bytes) < UNIT:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= UNIT
+    return f"{size_bytes:.1f} TB"

@@ -1,0 +1,56 @@
+"""The `bauta` command: its subcommands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestration.cli.bench import bench
+from orchestration.cli.doctor import doctor
+from orchestration.cli.report import report
+from orchestration.cli.run import run
+from orchestration.cli.scenarios import scenarios, show
+from protocol.errors import BautaError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+class _Program(click.Group):
+    """Shows our own errors as one message and a hint, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
+        try:
+            return super().invoke(ctx)
+        except BautaError as error:
+            if ctx.params["debug"]:
+                raise
+            from orchestration.cli.console import print_error
+
+            print_error(error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 good, 1 a check or the run failed, 2 the request cannot be run as asked.",
+)
+@click.option("--debug", is_flag=True, envvar="BAUTA_DEBUG", help="Show tracebacks of errors.")
+@click.version_option(package_name="bauta", message="bauta %(version)s")
+def main(*, debug: bool) -> None:
+    """Simulate private face recognition: who says what to whom, how right, how fast, how costly.
+
+    Faces and third-party networks are looked for in the folder that BAUTA_DATA names; the embedded
+    scenario needs neither.
+    """
+    del debug  # read from the context where an error arrives
+
+
+for command in (run, scenarios, show, report, bench, doctor):
+    main.add_command(command)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestration import doctor, job
+from orchestration.cli import verdict
+from orchestration.cli.console import size
+from orchestration.cli.main import main
+from orchestration.cli.progress import PlainView, duration
+from orchestration.doctor import Check
+from orchestration.progress import Progress
+from protocol.errors import InfrastructureError, ScenarioError
+from scenarios.specs import Scenario
+
+
+def bauta(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+class FakeJob:
+    """Stands for the main job: remembers what was asked and reports some progress."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.scenario: Scenario | None = None
+        self.asked: dict[str, Any] = {}
+
+    def __call__(self, scenario: Scenario, **asked: Any) -> Path:
+        self.scenario, self.asked = scenario, asked
+        asked["on_progress"](Progress("search", 1, 4))
+        if self.error is not None:
+            raise self.error
+        return Path(asked["out_root"]) / "done"
+
+
+@pytest.fixture
+def fake_job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
+    fake = FakeJob()
+    monkeypatch.setattr(job, "run_job", fake)
+    monkeypatch.setattr(verdict, "judge", lambda _: 0)
+    return fake
+
+
+def test_help_loads_neither_torch_nor_ray() -> None:
+    code = (
+        "import sys\n"
+        "from orchestration.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'ray', 'numba', 'numpy', 'matplotlib', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(' '.join(heavy) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("run", "scenarios", "show", "report", "bench", "doctor"):
+        assert command in done.stdout
+
+
+def test_version_is_the_packages() -> None:
+    from importlib.metadata import version
+
+    assert bauta("--version").output == f"bauta {version('bauta')}\n"
+
+
+def test_scenarios_lists_the_shipped_ones() -> None:
+    result = bauta("scenarios")
+    assert result.exit_code == 0
+    assert "embedded" in result.output
+
+
+def test_show_prints_the_resolved_scenario_with_overrides() -> None:
+    result = bauta("show", "embedded", "--set", "data.entries=12")
+    assert result.exit_code == 0
+    assert "entries: 12" in result.output
+    assert "ring_bits: 16" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("show", "embeded"), "did you mean 'embedded'"),
+        (("show", "embedded", "--set", "data.entires=4"), "data.entires: unknown key"),
+        (("run", "embedded", "--runtime", "moon"), "'moon' is not one of"),
+        (("report", "/nowhere"), "does not exist"),
+        (("dance",), "No such command"),
+    ],
+)
+def test_requests_that_cannot_be_run_exit_2_with_a_hint(
+    arguments: tuple[str, ...], text: str
+) -> None:
+    result = bauta(*arguments)
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_run_passes_scenario_runtime_and_place_to_the_job(
+    fake_job: FakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAUTA_DATA", str(tmp_path / "data"))
+    result = bauta(
+        "run", "embedded", "--runtime", "memory", "--out", str(tmp_path), "--set", "seed=9"
+    )
+    assert result.exit_code == 0, result.output
+    assert fake_job.scenario is not None
+    assert (fake_job.scenario.runtime, fake_job.scenario.seed) == ("memory", 9)
+    assert fake_job.asked["out_root"] == tmp_path
+    assert fake_job.asked["data_root"] == tmp_path / "data"
+    assert "search 1/4" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_failed_run_is_one_message_and_exit_code_1(fake_job: FakeJob) -> None:
+    fake_job.error = InfrastructureError("gone", where="dealer", hint="[try] again")
+    result = bauta("run", "embedded")
+    assert result.exit_code == 1
+    assert "error: dealer: gone\nhint: [try] again\n" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_debug_lets_the_error_through(fake_job: FakeJob) -> None:
+    fake_job.error = ScenarioError("nonsense")
+    result = bauta("--debug", "run", "embedded")
+    assert result.exception is fake_job.error
+
+
+def test_an_interrupt_exits_130(fake_job: FakeJob) -> None:
+    fake_job.error = KeyboardInterrupt()  # type: ignore[assignment]
+    result = bauta("run", "embedded")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output
+
+
+def test_doctor_exits_1_only_when_something_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Check("cores", "warn", "1", "buy one"), Check("ray", "ok", "fine", "not shown")]
+    monkeypatch.setattr(doctor, "examine", lambda: iter(found))
+    result = bauta("doctor")
+    assert result.exit_code == 0
+    assert "warn cores" in result.output
+    assert "buy one" in result.output
+    assert "not shown" not in result.output
+    found.append(Check("torch", "fail", "absent"))
+    assert bauta("doctor").exit_code == 1
+
+
+def test_plain_progress_prints_stages_and_then_every_ten_seconds() -> None:
+    lines: list[str] = []
+    times = iter([0.0, 1.0, 12.0, 13.0, 14.0])
+    view = PlainView(lines.append, clock=lambda: next(times))
+    view.show(Progress("enrol", 0, 4))
+    view.show(Progress("enrol", 1, 4))
+    view.show(Progress("enrol", 3, 4))
+    view.show(Progress("search", 0, note="warming up"))
+    view.show(Progress("adapt", 2, left_s=125.0))
+    assert lines == [
+        "enrol 0/4",
+        "enrol 3/4, 4 s left",
+        "search warming up",
+        "adapt 2, 2 min 05 s left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s")]
+)
+def test_durations_are_rounded_once(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.2e12, "3.2 TB")]
+)
+def test_sizes_are_decimal(size_bytes: float, text: str) -> None:
+    assert size(size_bytes) == text
