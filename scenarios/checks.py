@@ -81,6 +81,9 @@ def _check_search(scenario: Scenario) -> Iterator[Problem]:
         )
         wider = " or search.ring_bits: 32" if search.ring_bits == 16 else ""
         yield Problem("search.scale", message, f"use at most {largest}{wider}")
+    if search.threshold is None and scenario.data.kind == "templates":
+        message = "there are no training people to calibrate a threshold on"
+        yield Problem("search.threshold", message, "give a cosine, for example 0.5")
     if "trusted_dealer" not in scenario.insecure:
         message = "the dealer protocol trusts its dealer not to collude; say so"
         yield Problem("insecure", message, "add trusted_dealer to insecure")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped,unused-ignore]
 
 from scenarios.datasets.lfw import LFW_FILES
 from scenarios.specs import DataSpec, Scenario

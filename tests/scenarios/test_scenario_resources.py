@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import ScenarioError
+from scenarios.checks import scenario_warnings
+from scenarios.resources import (
+    available_memory_bytes,
+    check_runnable,
+    data_root,
+    gallery_memory_bytes,
+)
+from scenarios.schema import Scenario, load_scenario, parse_scenario
+
+GIB = 2**30
+
+
+def scenario(*overrides: str) -> Scenario:
+    return parse_scenario("name: small\ninsecure: [trusted_dealer]", overrides)
+
+
+def refusal(
+    chosen: Scenario, root: Path | None, available_bytes: int | None = GIB
+) -> ScenarioError:
+    with pytest.raises(ScenarioError) as caught:
+        check_runnable(chosen, root, available_bytes)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def test_the_embedded_scenario_needs_nothing() -> None:
+    check_runnable(load_scenario("embedded"), None, GIB)
+
+
+def test_lfw_without_a_data_folder_says_what_is_needed() -> None:
+    error = refusal(load_scenario("lfw"), None)
+    assert error.where == "data.kind"
+    for word in ("BAUTA_DATA", "lfw112_q95.zip", "weights", "not redistributed"):
+        assert word in str(error)
+
+
+def test_lfw_in_an_incomplete_data_folder_lists_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "data/lfw").mkdir(parents=True)
+    (tmp_path / "data/lfw/lfw112_q95.zip").touch()
+    error = refusal(load_scenario("lfw"), tmp_path)
+    first = error.message.splitlines()[0]
+    assert "peopleDevTrain.txt" in first
+    assert f"{tmp_path} lacks data/lfw/lfw112" not in first
+    assert "network.teacher" in str(error)
+
+
+def test_a_missing_weights_file_is_named() -> None:
+    error = refusal(scenario("network.kind=student", "network.weights=/nowhere/w.npz"), None)
+    assert error.where == "network.weights"
+    assert "/nowhere/w.npz" in error.message
+
+
+def test_a_missing_folder_is_named() -> None:
+    error = refusal(scenario("data.kind=folder", "data.path=/nowhere/faces"), None)
+    assert error.where == "data.path"
+    assert "/nowhere/faces" in error.message
+
+
+def test_a_gallery_larger_than_memory_is_refused_with_a_size_that_fits() -> None:
+    chosen = load_scenario("templates-100k")
+    needed = gallery_memory_bytes(chosen)
+    check_runnable(chosen, None, needed)
+    error = refusal(chosen, None, needed // 2)
+    assert error.where == "data.entries"
+    assert "at most about 50000" in error.hint
+
+
+def test_the_memory_estimate_covers_both_shares_and_the_oracle() -> None:
+    wide = scenario("data.entries=1000", "search.ring_bits=32")
+    elements = 1000 * 128
+    assert gallery_memory_bytes(wide) >= elements * (4 + 4 + 4)
+    mapped = scenario("data.entries=1000", "search.ring_bits=32", "mapping.kind=polyprotect")
+    assert gallery_memory_bytes(mapped) > 4 * elements * (4 + 4 + 4)
+
+
+def test_available_memory_is_a_sensible_number() -> None:
+    assert 2**20 < available_memory_bytes() < 2**50
+
+
+def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAUTA_DATA", "/some/where")
+    assert data_root() == Path("/some/where")
+    monkeypatch.setenv("BAUTA_DATA", " ")
+    assert data_root() is None
+    monkeypatch.delenv("BAUTA_DATA")
+    assert data_root() is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "word"),
+    [
+        ((), "Synthetic"),
+        ((), "rank-1"),
+        (("features.epsilon=4",), "unbounded"),
+        (("data.kind=lfw",), "synthetic faces only"),
+        (("data.kind=lfw", "network.kind=student"), "casia"),
+        (("data.kind=lfw", "network.kind=student", "data.people=all"), "adapted on"),
+    ],
+)
+def test_what_a_reader_must_know_is_warned_about(overrides: tuple[str, ...], word: str) -> None:
+    assert any(word in warning for warning in scenario_warnings(scenario(*overrides)))
+
+
+def test_an_honest_run_has_no_warning_about_scores() -> None:
+    opened = scenario("insecure=[trusted_dealer, open_scores]")
+    assert not any("Scores stay secret" in warning for warning in scenario_warnings(opened))
