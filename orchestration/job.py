@@ -12,7 +12,7 @@ from orchestration.assembly import build_program
 from orchestration.evaluation import observe
 from orchestration.journal import Event
 from orchestration.prepare import Preparation, prepare
-from orchestration.progress import OnProgress, Progress
+from orchestration.progress import OnProgress, Progress, with_totals
 from orchestration.record import run_record
 from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
@@ -58,7 +58,9 @@ def _run(
     started, clock = datetime.now(UTC), _Stages()
     preparation = prepare(scenario, data_root, on_progress)
     clock.ended("prepare")
-    outcomes = _play(scenario, preparation, on_progress, on_abort)
+    plan = preparation.plan
+    sessions = {"enrol": len(plan.enrolments), "search": len(plan.searches)}
+    outcomes = _play(scenario, preparation, with_totals(on_progress, sessions), on_abort)
     clock.ended("parties")
     on_progress(Progress("check", 0, 1))
     arrays = observe(

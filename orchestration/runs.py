@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 
 from orchestration.journal import Event, write_journal
-from parties.roles import Observation
 from protocol.errors import BautaError, DataError
+from protocol.roles import Observation
 
 __all__ = ["FAILED", "JOURNAL", "LATEST", "OBSERVATIONS", "RECORD", "SCENARIO", "RunDirectory"]
 
