@@ -1,7 +1,8 @@
 """Compiled per-picture pipeline: colour planes, transform, fusion, clipping, noise, grid.
 
 One block row is finished before the next begins, so the working set stays in the first-level
-cache and neither the upsampled picture nor the unfused channels ever exist.
+cache and neither the upsampled picture nor the unfused channels ever exist. All compiled code is
+in this module: the disk cache of a kernel notices changes in its own module only.
 """
 
 from __future__ import annotations
@@ -10,14 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from protocol.features.block_dct import (
-    BLOCK,
-    COLUMN_TAPS,
-    ROW_TAPS,
-    fill_line,
-    fill_planes,
-    fused_line,
-)
+from protocol.features.block_dct import BLOCK, COLUMN_TAPS, ROW_TAPS
 from protocol.features.jit import inlined, kernel
 from protocol.features.spec import EDGE
 
@@ -25,7 +19,14 @@ if TYPE_CHECKING:
     from numpy import float32, uint8, uint16, uint32
     from numpy.typing import NDArray
 
-__all__ = ["ElementGrid", "NoiseWords", "exact_coefficients", "laplace", "protect_picture"]
+__all__ = [
+    "ElementGrid",
+    "NoiseWords",
+    "exact_coefficients",
+    "fused_line",
+    "laplace",
+    "protect_picture",
+]
 
 ElementGrid: TypeAlias = "tuple[NDArray[float32], NDArray[float32], NDArray[float32]]"
 """Lower bounds, inverse clip widths, constants."""
@@ -85,6 +86,84 @@ def _scratch(mixing: NDArray[float32], channels: int) -> Scratch:
 
 
 @inlined
+def _fill_planes(
+    picture: NDArray[uint8], mixing: NDArray[float32], planes: NDArray[float32]
+) -> None:
+    """Mix RGB into planes, float32 [P,114,114] with a border of zeros.
+
+    `mixing` is float32 [P,4]: weights of R, G, B and a constant.
+    """
+    for plane in range(mixing.shape[0]):
+        red, green, blue, constant = mixing[plane]
+        for i in range(EDGE):
+            target = planes[plane, i + 1]
+            source = picture[i]
+            for j in range(EDGE):
+                target[j + 1] = (
+                    red * np.float32(source[j, 0])
+                    + green * np.float32(source[j, 1])
+                    + blue * np.float32(source[j, 2])
+                    + constant
+                )
+
+
+@inlined
+def _fill_line(
+    planes: NDArray[float32], line: int, row_taps: NDArray[float32], target: NDArray[float32]
+) -> None:
+    """Transform padded line `line` of each plane along itself into `target` [P,8,112]."""
+    for plane in range(planes.shape[0]):
+        source = planes[plane, line]
+        for v in range(BLOCK):
+            first, second, third = row_taps[v, 0], row_taps[v, 1], row_taps[v, 2]
+            output = target[plane, v]
+            for j in range(EDGE):
+                output[j] = (
+                    first[j] * source[j] + second[j] * source[j + 1] + third[j] * source[j + 2]
+                )
+
+
+@inlined
+def fused_line(
+    above: NDArray[float32],
+    here: NDArray[float32],
+    below: NDArray[float32],
+    taps: NDArray[float32],
+    output: NDArray[float32],
+) -> None:
+    """Combine three transformed lines [P,8,112] into the channels [F,112] of one block row.
+
+    With three planes and 63 channels, the coefficient of largest magnitude is kept with its
+    sign (the first plane wins a tie); otherwise the planes' channels are stacked.
+    `taps` is float32 [8,3].
+    """
+    largest = above.shape[0] == 3 and output.shape[0] == 63
+    for u in range(BLOCK):
+        first, second, third = taps[u, 0], taps[u, 1], taps[u, 2]
+        for v in range(BLOCK):
+            channel = BLOCK * u + v - 1
+            if channel < 0:
+                continue
+            if largest:
+                y0, y1, y2 = above[0, v], here[0, v], below[0, v]
+                b0, b1, b2 = above[1, v], here[1, v], below[1, v]
+                r0, r1, r2 = above[2, v], here[2, v], below[2, v]
+                target = output[channel]
+                for j in range(EDGE):
+                    value = first * y0[j] + second * y1[j] + third * y2[j]
+                    blue = first * b0[j] + second * b1[j] + third * b2[j]
+                    red = first * r0[j] + second * r1[j] + third * r2[j]
+                    value = blue if abs(blue) > abs(value) else value
+                    target[j] = red if abs(red) > abs(value) else value
+            else:
+                for plane in range(above.shape[0]):
+                    y0, y1, y2 = above[plane, v], here[plane, v], below[plane, v]
+                    target = output[63 * plane + channel]
+                    for j in range(EDGE):
+                        target[j] = first * y0[j] + second * y1[j] + third * y2[j]
+
+
+@inlined
 def _minus_log(value: float32) -> float32:
     """Return -ln(value) for a positive normal float32; branch-free, two units in the last place.
 
@@ -136,10 +215,10 @@ def _exact_kernel(
 ) -> None:
     row_taps, column_taps = taps
     planes, lines, fused = scratch
-    fill_planes(picture, mixing, planes)
-    fill_line(planes, 1, row_taps, lines[1])
+    _fill_planes(picture, mixing, planes)
+    _fill_line(planes, 1, row_taps, lines[1])
     for i in range(EDGE):
-        fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
+        _fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
         fused_line(lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused)
         for channel in range(output.shape[0]):
             _copy(fused[channel], output[channel, i])
@@ -159,10 +238,10 @@ def _protect_kernel(
     lower, inverse_width, grid = element_grid
     high, low = words
     planes, lines, fused = scratch
-    fill_planes(picture, mixing, planes)
-    fill_line(planes, 1, row_taps, lines[1])
+    _fill_planes(picture, mixing, planes)
+    _fill_line(planes, 1, row_taps, lines[1])
     for i in range(EDGE):
-        fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
+        _fill_line(planes, i + 2, row_taps, lines[(i + 2) % 3])
         fused_line(lines[i % 3], lines[(i + 1) % 3], lines[(i + 2) % 3], column_taps[:, i], fused)
         for channel in range(output.shape[0]):
             line = fused[channel]

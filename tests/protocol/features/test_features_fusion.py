@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from protocol.features.block_dct import fused_line
 from protocol.features.fusion import plane_mixing
-from protocol.features.pipeline import exact_coefficients
+from protocol.features.pipeline import exact_coefficients, fused_line
 
 Literal = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
