@@ -1,1 +1,24 @@
 """The model provider: networks, their adaptation, and the provider's role programs."""
+
+from parties.model_provider.distillation import DistilConfig, Report, distil
+from parties.model_provider.embedders import (
+    Student,
+    StudentEmbedder,
+    load_student,
+    read_student,
+    save_student,
+)
+from parties.model_provider.teacher import RgbEmbedder, load_rgb_network
+
+__all__ = [
+    "DistilConfig",
+    "Report",
+    "RgbEmbedder",
+    "Student",
+    "StudentEmbedder",
+    "distil",
+    "load_rgb_network",
+    "load_student",
+    "read_student",
+    "save_student",
+]

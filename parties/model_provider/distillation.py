@@ -1,0 +1,311 @@
+"""Adapting the RGB network to protected inputs by distillation.
+
+A student is started in closed form (module `ridge`) and then trained to point where the
+teacher points: loss 1 − cos, plus the same on the last feature map, which gives every picture
+some fifty more targets. Teacher and student see the same picture, mirrored half of the time;
+the student sees it through the protected pipeline, with fresh noise on every visit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from parties.model_provider.checkpoint import Progress, read_checkpoint, write_checkpoint
+from parties.model_provider.embedders import Student
+from parties.model_provider.ridge import RidgeBatch, start_stem
+from parties.model_provider.student import InputTransform, StudentDesign, StudentNetwork
+from parties.model_provider.teacher import RgbEmbedder
+from protocol.errors import DataError
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
+
+__all__ = ["DistilConfig", "Report", "distil"]
+
+_CALIBRATION_BATCH = 64
+_CHECKPOINT_EVERY_S = 60.0
+_WARMUP = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """How a student is trained.
+
+    Attributes:
+        minutes: time budget of the gradient steps, spread over calls that resume.
+        steps: fixed number of steps instead; makes the result a function of the seed.
+        batch_size: pictures per step.
+        learning_rate: peak of the one-cycle schedule.
+        hint_weight: weight of the feature-map term.
+        ridge_pictures: pictures the closed-form start reads.
+        reduced: channels after the 1×1 reduction.
+        stem_kernel: side of the strided stem.
+        seed: of picture order, mirroring, and the noise seen in training.
+        device: `cpu` or `cuda`.
+    """
+
+    minutes: float = 14.0
+    steps: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    hint_weight: float = 1.0
+    ridge_pictures: int = 384
+    reduced: int = 16
+    stem_kernel: int = 7
+    seed: int = 7
+    device: str = "cpu"
+
+
+class Report(NamedTuple):
+    """One line of progress; `loss` is a running mean of 1 − cos on training pictures."""
+
+    step: int
+    loss: float
+    elapsed_s: float
+    remaining_s: float
+
+
+class _Batch(NamedTuple):
+    protected: Tensor
+    picture: Tensor
+
+
+OnProgress = Callable[[Report], None]
+Pictures = NDArray[np.uint8]
+
+
+def distil(
+    pictures: Pictures,
+    teacher: RgbEmbedder,
+    spec: FeatureSpec,
+    config: DistilConfig,
+    *,
+    on_progress: OnProgress | None = None,
+    checkpoint: Path | None = None,
+    start: Student | None = None,
+) -> Student:
+    """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
+
+    `start` gives the trunk (and calibration) of an earlier student; its stem is solved anew
+    for the noise of `spec`. When `checkpoint` exists, training continues from it; it is written
+    every minute, at the end, and when the caller interrupts.
+
+    Raises:
+        DataError: too few pictures, or a checkpoint of another training.
+    """
+    if len(pictures) < config.batch_size:
+        raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
+    calibration = start.calibration if start else _calibrated(pictures, spec)
+    source = _Source(pictures, teacher, spec, calibration, config)
+    network = StudentNetwork(_design(teacher, spec, config)).eval()
+    run = _Run(network, teacher, config, source)
+    if checkpoint is not None and checkpoint.exists():
+        run.progress = read_checkpoint(checkpoint, network, run.optimiser, _identity(spec, config))
+    else:
+        _start(network, teacher, source, config, start)
+    try:
+        run.train(on_progress, lambda: _save(checkpoint, run, spec, config))
+    finally:
+        _save(checkpoint, run, spec, config)
+    return Student(network.cpu().eval(), spec, calibration, _record(run, teacher, len(pictures)))
+
+
+def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
+    starts = range(0, len(pictures), _CALIBRATION_BATCH)
+    return calibrate((pictures[i : i + _CALIBRATION_BATCH] for i in starts), spec.fusion)
+
+
+def _design(teacher: RgbEmbedder, spec: FeatureSpec, config: DistilConfig) -> StudentDesign:
+    trunk = teacher.network.architecture
+    return StudentDesign(
+        spec.channels,
+        min(config.reduced, spec.channels),
+        config.stem_kernel,
+        trunk.dimension,
+        trunk.width,
+        trunk.columns,
+    )
+
+
+class _Source:
+    """Batches of matching protected inputs and pictures, a function of seed and step alone."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        teacher: RgbEmbedder,
+        spec: FeatureSpec,
+        calibration: Calibration,
+        config: DistilConfig,
+    ) -> None:
+        self._pictures = pictures
+        self._teacher = teacher
+        self._spec, self._calibration = spec, calibration
+        self._transform = InputTransform(spec, calibration)
+        self._config = config
+
+    def batch(self, step: int) -> _Batch:
+        """Return the batch of one step."""
+        size = self._config.batch_size
+        per_epoch = len(self._pictures) // size
+        epoch, place = divmod(step, per_epoch)
+        generator = np.random.default_rng((self._config.seed, 1, epoch))
+        order = generator.permutation(len(self._pictures))
+        mirrored = (generator.random(len(self._pictures)) < 0.5)[place * size :][:size]
+        chosen = self._pictures[order[place * size :][:size]]
+        chosen[mirrored] = chosen[mirrored, :, ::-1]
+        return self._prepare(chosen, f"step-{step}")
+
+    def ridge(self, batches: int) -> Iterator[RidgeBatch]:
+        """Yield batches from the front of the first epoch, without mirroring."""
+        generator = np.random.default_rng((self._config.seed, 0))
+        order = generator.permutation(len(self._pictures))
+        size = self._config.batch_size
+        for index in range(min(batches, len(order) // size)):
+            chosen = self._pictures[np.sort(order[index * size :][:size])]
+            yield RidgeBatch(*self._prepare(chosen, f"ridge-{index}"))
+
+    def _prepare(self, chosen: Pictures, label: str) -> _Batch:
+        noise = _training_bytes(self._config.seed, label)
+        extractor = FeatureExtractor(self._spec, self._calibration, noise)
+        chosen = np.ascontiguousarray(chosen)
+        protected = self._transform(extractor.protect(chosen))
+        return _Batch(protected, self._teacher.inputs(chosen))
+
+
+def _training_bytes(seed: int, label: str) -> Callable[[int], bytes]:
+    """Reproducible noise for training pictures; a client never uses this generator."""
+    state = {"count": 0}
+
+    def take(size: int) -> bytes:
+        state["count"] += 1
+        text = f"bauta training noise {seed} {label} {state['count']}"
+        return hashlib.shake_256(text.encode()).digest(size)
+
+    return take
+
+
+def _start(
+    network: StudentNetwork,
+    teacher: RgbEmbedder,
+    source: _Source,
+    config: DistilConfig,
+    start: Student | None,
+) -> None:
+    batches = -(-config.ridge_pictures // config.batch_size)
+    start_stem(network, teacher.network, lambda: source.ridge(batches), config.seed)
+    if start is not None:
+        _take_trunk(network, start.network)
+
+
+def _take_trunk(network: StudentNetwork, earlier: StudentNetwork) -> None:
+    state = earlier.state_dict()
+    trunk = {k: v for k, v in state.items() if not k.startswith(("reduce.", "face.stem."))}
+    network.load_state_dict(trunk, strict=False)
+
+
+class _Run:
+    """The optimisation of one student."""
+
+    def __init__(
+        self,
+        network: StudentNetwork,
+        teacher: RgbEmbedder,
+        config: DistilConfig,
+        source: _Source,
+    ) -> None:
+        self.progress = Progress()
+        self._config, self._source = config, source
+        self.network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher = teacher.network.to(config.device)
+        self.optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=1e-4)
+
+    def train(self, on_progress: OnProgress | None, save: Callable[[], None]) -> None:
+        """Take steps until the schedule is over; the next batch is prepared meanwhile."""
+        last, saved = time.monotonic(), time.monotonic()
+        with ThreadPoolExecutor(1) as background:
+            pending = background.submit(self._source.batch, self.progress.step)
+            while self._fraction() < 1.0:
+                batch = pending.result()
+                pending = background.submit(self._source.batch, self.progress.step + 1)
+                loss = self._step(batch)
+                now = time.monotonic()
+                self.progress = self.progress.after(loss, now - last)
+                last = now
+                if on_progress:
+                    on_progress(self._report())
+                if now - saved > _CHECKPOINT_EVERY_S:
+                    save()
+                    saved = now
+
+    def _fraction(self) -> float:
+        if self._config.steps is not None:
+            return self.progress.step / max(1, self._config.steps)
+        return self.progress.elapsed_s / max(1e-9, 60 * self._config.minutes)
+
+    def _step(self, batch: _Batch) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._config.learning_rate * _schedule(self._fraction())
+        with torch.no_grad():
+            target_map = self.teacher.features(batch.picture.to(self._config.device))
+            target = self.teacher.head(target_map)
+        features = self.network.features(batch.protected.to(self._config.device))
+        distance = _distance(self.network.face.head(features), target)
+        total = distance + self._config.hint_weight * _distance(features, target_map)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return float(distance.detach())
+
+    def _report(self) -> Report:
+        fraction, elapsed = self._fraction(), self.progress.elapsed_s
+        remaining = elapsed * (1 - fraction) / max(fraction, 1e-9)
+        return Report(self.progress.step, self.progress.loss, elapsed, max(0.0, remaining))
+
+
+def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Mean of 1 − cos along the channels."""
+    return 1 - functional.cosine_similarity(ours, theirs, dim=1).mean()
+
+
+def _schedule(fraction: float) -> float:
+    """One cycle: linear warm-up, then a cosine down to zero."""
+    if fraction < _WARMUP:
+        return (fraction + 1e-3) / (_WARMUP + 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (fraction - _WARMUP) / (1 - _WARMUP))))
+
+
+def _identity(spec: FeatureSpec, config: DistilConfig) -> str:
+    """What a checkpoint must agree on to be continued; the time budget may change."""
+    kept = {k: v for k, v in asdict(config).items() if k not in {"minutes", "steps", "device"}}
+    return f"{spec!r} {sorted(kept.items())!r}"
+
+
+def _save(checkpoint: Path | None, run: _Run, spec: FeatureSpec, config: DistilConfig) -> None:
+    if checkpoint is not None:
+        write_checkpoint(
+            checkpoint, run.network, run.optimiser, run.progress, _identity(spec, config)
+        )
+
+
+def _record(run: _Run, teacher: RgbEmbedder, pictures: int) -> dict[str, object]:
+    config = {k: v for k, v in asdict(run._config).items() if k != "device"}  # noqa: SLF001
+    return {
+        "teacher": teacher.digest,
+        "pictures": pictures,
+        "steps": run.progress.step,
+        "training_s": round(run.progress.elapsed_s, 1),
+        "loss": round(run.progress.loss, 5),
+        "config": config,
+    }
