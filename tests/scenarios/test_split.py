@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import ScenarioError
@@ -46,18 +46,22 @@ def people(pairs: Sequence[tuple[str, str]]) -> set[str]:
 
 @st.composite
 def splits(draw: st.DrawFn) -> tuple[Counts, Split, tuple[int, int, int, int | None]]:
-    counts = st.lists(st.integers(1, 6), min_size=1, max_size=30)
+    counts = st.lists(st.integers(1, 6), min_size=2, max_size=30)
     dataset = Counts(draw(counts), draw(counts))
-    pool: Literal["test", "all"] = draw(st.sampled_from(["test", "all"]))
-    asked = draw(st.integers(1, 30)), draw(st.integers(0, 20)), draw(st.integers(0, 20))
+    people: Literal["test", "all"] = draw(st.sampled_from(["test", "all"]))
+    pool = len(dataset.identities if people == "all" else dataset.test_identities())
+    entries = draw(st.integers(1, pool))
+    unmated = draw(st.integers(0, 2 * (pool - entries)))
     cap = draw(st.none() | st.integers(1, 5))
     seed = draw(st.integers(0, 2**62 - 1))
+    asked = entries, draw(st.integers(0, 20)), unmated
     try:
-        split = split_open_set(dataset, *asked, seed, people=pool, per_person=cap)
-    except ScenarioError:
-        assume(False)
-    again = split_open_set(dataset, *asked, seed, people=pool, per_person=cap)
-    assert split == again
+        split = split_open_set(dataset, *asked, seed, people=people, per_person=cap)
+    except ScenarioError as error:
+        event(error.where)
+        asked = entries, 0, min(unmated, pool - entries)
+        split = split_open_set(dataset, *asked, seed, people=people, per_person=cap)
+    assert split == split_open_set(dataset, *asked, seed, people=people, per_person=cap)
     return dataset, split, (*asked, cap)
 
 
