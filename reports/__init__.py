@@ -1,0 +1,1 @@
+"""What is read: metrics, tables, figures and the report of a run."""

@@ -1,0 +1,293 @@
+"""Typed reading of a run directory: the only door through which reports see a run.
+
+Nothing here touches live objects; a run that was made on another machine last year reads
+the same. Every malformed or missing file is a `DataError` that names file, line or field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zipfile import BadZipFile
+
+import msgspec
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from protocol.errors import DataError
+from protocol.flows import Form
+from protocol.parties import Party, Phase
+
+__all__ = [
+    "Arrays",
+    "CostRow",
+    "Event",
+    "Protection",
+    "RunFiles",
+    "RunRecord",
+    "read_journal",
+    "read_observations",
+    "read_record",
+    "read_run",
+]
+
+Arrays = dict[str, NDArray[Any]]
+
+SCENARIO, JOURNAL, OBSERVATIONS, RECORD = (
+    "scenario.yaml", "journal.jsonl", "observations.npz", "run.json",
+)  # fmt: skip
+FAILED = "failed.json"
+IDENTITIES = ("gallery_identity", "probe_identity")
+MATCHES = ("secure_match", "oracle_match")
+SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
+
+_INCOMPLETE = "the run was interrupted or this is no run directory; run the scenario again"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `journal.jsonl`: a party sent or received one envelope.
+
+    Sizes are bytes: `payload_bytes` counts tensors and seeds only, `wire_bytes` the whole
+    frame. `at_s` is wall time since the run began; `compute_s` is the party's own busy time
+    since its previous event.
+    """
+
+    event: Literal["sent", "received"]
+    party: Party
+    peer: Party
+    run: str
+    session: str
+    sequence: int
+    phase: Phase
+    step: str
+    round: int
+    sender: Party
+    receiver: Party
+    kind: str
+    form: Form
+    payload_bytes: int
+    wire_bytes: int
+    shapes: dict[str, tuple[int, ...]]
+    digest: str
+    lamport: int
+    at_s: float
+    compute_s: float
+
+
+class CostRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Declared bytes of one kind of message in one round beside what was sent.
+
+    Folded over all sessions of a stage (setup, enrol, search); `equal` holds only if every one
+    of them sent exactly what was declared.
+    """
+
+    session: str
+    kind: str
+    sender: Party
+    receiver: Party
+    round: int
+    declared_bytes: int
+    measured_bytes: int
+    declared_messages: int
+    measured_messages: int
+    sessions_differing: int
+    equal: bool
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What shields picture and template; an epsilon of None promises nothing."""
+
+    element_epsilon: float | None
+    image_epsilon: float | None
+    colour_bit_epsilon: float | None
+    colour_image_epsilon: float | None
+    total_epsilon: float | None
+    statement: str
+    features: dict[str, Any]
+    mapping: dict[str, Any]
+    output: str
+    trust_model: str
+    insecure: list[str]
+    synthetic_data: bool
+    network: str
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`: everything about a run that is neither message nor observation."""
+
+    run: str
+    scenario: str
+    description: str = ""
+    runtime: str
+    started_utc: str
+    wall_s: float
+    stages_s: dict[str, float]
+    phases_s: dict[str, float]
+    threshold_cosine: float
+    threshold_ring: int
+    scale: int
+    dimension: int
+    ring_bits: int
+    batch: int
+    protection: Protection
+    environment: dict[str, Any]
+    probe_latency_s: list[float]
+    features_s_per_face: float | None
+    costs: list[CostRow]
+    audit_hash: str
+    warnings: list[str]
+
+
+class RunFiles(NamedTuple):
+    """A finished run directory in memory.
+
+    `observations` holds the arrays of `observations.npz`, checked to agree on P probes and N
+    entries: gallery_identity int64[N]; probe_identity int64[P] with -1 for people who are not
+    enrolled; secure_match and oracle_match bool[P,N]; and, where the scenario opens scores,
+    secure_scores, oracle_scores, protected_scores and (with a baseline) baseline_scores [P,N].
+    """
+
+    path: Path
+    record: RunRecord
+    events: list[Event]
+    observations: Arrays
+    scenario_yaml: str
+
+    @property
+    def entries(self) -> int:
+        """N, the number of gallery rows."""
+        return len(self.observations["gallery_identity"])
+
+    @property
+    def probes(self) -> int:
+        """P, the number of probes searched."""
+        return len(self.observations["probe_identity"])
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        """The resolved scenario as plain values."""
+        return _mapping(self.scenario_yaml, self.path / SCENARIO)
+
+    def sent(self) -> Iterator[Event]:
+        """Yield the sender's side of every message, in journal order."""
+        return (event for event in self.events if event.event == "sent")
+
+
+def read_run(run_dir: Path) -> RunFiles:
+    """Read a finished run directory.
+
+    Raises:
+        DataError: a file is missing or malformed, the run was aborted, or files of different
+            runs were mixed.
+    """
+    _refuse_failed(run_dir)
+    record = read_record(run_dir / RECORD)
+    events = read_journal(run_dir / JOURNAL, record.run)
+    text = _read_bytes(run_dir / SCENARIO).decode("utf-8", errors="replace")
+    _mapping(text, run_dir / SCENARIO)
+    return RunFiles(run_dir, record, events, read_observations(run_dir / OBSERVATIONS), text)
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read `run.json`.
+
+    Raises:
+        DataError: it is missing, no JSON, or a field is absent or of the wrong type.
+    """
+    try:
+        return msgspec.json.decode(_read_bytes(path), type=RunRecord)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not a run record: {error}", where=str(path), hint=_INCOMPLETE) from error
+
+
+def read_journal(path: Path, run: str) -> list[Event]:
+    """Read `journal.jsonl`, whose events must all belong to `run`.
+
+    Raises:
+        DataError: it is missing, or a line is no event of this run; names the line.
+    """
+    decoder = msgspec.json.Decoder(Event)
+    lines = _read_bytes(path).splitlines()
+    return [_event(decoder, line, run, f"{path}:{i}") for i, line in enumerate(lines, start=1)]
+
+
+def read_observations(path: Path) -> Arrays:
+    """Read `observations.npz`, never unpickling, and check types and shapes.
+
+    Raises:
+        DataError: it is missing, damaged, lacks an array, or arrays disagree on P or N.
+    """
+    arrays = _load_arrays(path)
+    missing = [name for name in (*IDENTITIES, *MATCHES) if name not in arrays]
+    if missing:
+        text = f"arrays are missing: {', '.join(missing)}"
+        raise DataError(text, where=str(path), hint=_INCOMPLETE)
+    for name in IDENTITIES:
+        _check(arrays, name, "iu", (arrays[name].size,), path)
+        arrays[name] = arrays[name].astype(np.int64)
+    shape = arrays["probe_identity"].size, arrays["gallery_identity"].size
+    for name in MATCHES:
+        _check(arrays, name, "b", shape, path)
+    for name in SCORES:
+        if name in arrays:
+            _check(arrays, name, "iuf", shape, path)
+    return arrays
+
+
+def _refuse_failed(run_dir: Path) -> None:
+    """Say so where a run was aborted, instead of naming the first file it lacks."""
+    if (run_dir / FAILED).exists() and not (run_dir / RECORD).exists():
+        text = "this run was aborted: there is nothing to report on"
+        raise DataError(text, where=str(run_dir), hint=f"{FAILED} there says why")
+
+
+def _event(decoder: msgspec.json.Decoder[Event], line: bytes, run: str, where: str) -> Event:
+    try:
+        event = decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not a journal event: {error}", where=where, hint=_INCOMPLETE) from error
+    if event.run != run:
+        hint = "the files of this directory belong together; do not mix runs"
+        raise DataError("an event of another run", where=where, hint=hint)
+    return event
+
+
+def _load_arrays(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise DataError("file is missing", where=str(path), hint=_INCOMPLETE) from error
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, BadZipFile) as error:
+        text = "not an archive of plain arrays"
+        raise DataError(text, where=str(path), hint=_INCOMPLETE) from error
+
+
+def _check(
+    arrays: Arrays, name: str, kinds: Collection[str], shape: tuple[int, ...], path: Path
+) -> None:
+    array = arrays[name]
+    if array.dtype.kind not in kinds or array.shape != shape:
+        text = f"{name} is {array.dtype} {array.shape}, expected shape {shape}"
+        raise DataError(text, where=str(path), hint=_INCOMPLETE)
+
+
+def _mapping(text: str, path: Path) -> dict[str, Any]:
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError("not readable as YAML", where=str(path), hint=_INCOMPLETE) from error
+    if not isinstance(parsed, dict):
+        raise DataError("not a scenario", where=str(path), hint=_INCOMPLETE)
+    return parsed
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError("file is missing", where=str(path), hint=_INCOMPLETE) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
