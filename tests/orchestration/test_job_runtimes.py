@@ -1,0 +1,60 @@
+"""The main job on both runtimes: the same decisions, events and bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from orchestration.job import run_job
+from orchestration.runs import JOURNAL, OBSERVATIONS, RECORD
+from scenarios.schema import load_scenario
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+SMALL = (
+    "data.entries=150", "data.mated=10", "data.unmated=11", "data.batch=8", "data.dimension=32",
+    "insecure=[trusted_dealer, open_scores, test_randomness]",
+)  # fmt: skip
+CLOCKS = ("at_s", "compute_s", "run", "digest")
+
+
+def run(tmp_path: Path, runtime: str, *overrides: str) -> Path:
+    scenario = load_scenario("templates-100k", [*SMALL, *overrides, f"runtime={runtime}"])
+    return run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
+
+
+def journal(directory: Path) -> list[dict[str, Any]]:
+    lines = (directory / JOURNAL).read_bytes().splitlines()
+    events = [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
+    return [{name: event[name] for name in event if name not in CLOCKS} for event in events]
+
+
+def observations(directory: Path) -> dict[str, npt.NDArray[Any]]:
+    with np.load(directory / OBSERVATIONS, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+@pytest.mark.parametrize("ring_bits", [16, 32])
+def test_the_job_gives_the_same_run_on_ray_and_in_memory(tmp_path: Path, ring_bits: int) -> None:
+    ring = f"search.ring_bits={ring_bits}"
+    ray, memory = (run(tmp_path, runtime, ring) for runtime in ("ray", "memory"))
+    assert journal(ray) == journal(memory)
+    seen, expected = observations(ray), observations(memory)
+    assert seen.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(seen[name], array, err_msg=name)
+    np.testing.assert_array_equal(seen["secure_match"], seen["oracle_match"])
+    assert seen["secure_match"].any()
+
+
+def test_the_record_declares_what_was_measured(tmp_path: Path) -> None:
+    record = msgspec.json.decode((run(tmp_path, "ray") / RECORD).read_bytes(), type=dict[str, Any])
+    assert record["runtime"] == "ray"
+    assert record["costs"]
+    assert all(row["equal"] for row in record["costs"])
+    assert len(record["probe_latency_s"]) == 3
