@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from protocol.features.block_dct import BLOCK, COLUMN_TAPS, ROW_TAPS
-from protocol.features.jit import inlined, kernel
 from protocol.features.spec import EDGE
+from protocol.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from numpy import float32, uint8, uint16, uint32

@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.errors import ScenarioError
 from protocol.mapping.keys import MappingKey
+from protocol.mapping.mapped_form import MappedForm
 from protocol.mapping.quantise import check_scale, quantise_template
 from protocol.mapping.spec import MappingSpec
 
@@ -73,8 +75,21 @@ def open_form(
     scale: int,
     cohort: NDArray[np.float64] | None,
 ) -> RowForm:
-    """Return the row form a scenario asks for; a mapped one needs the public cohort."""
-    del cohort
-    if spec.kind != "none":
-        raise NotImplementedError
-    return PlainForm(dimension, ring_bits, scale)
+    """Return the row form a scenario asks for.
+
+    Args:
+        spec: the mapping.
+        dimension: entries n of an embedding.
+        ring_bits: the ring.
+        scale: norm bound of integer rows and probes.
+        cohort: public unit embeddings [c, n]; only a mapping needs them.
+
+    Raises:
+        ScenarioError: the scale does not fit the ring, or a mapping has no cohort.
+    """
+    if spec.kind == "none":
+        return PlainForm(dimension, ring_bits, scale)
+    if cohort is None or len(cohort) < 2:
+        message = "a mapping needs a public cohort of at least two training people"
+        raise ScenarioError(message, where="mapping.cohort")
+    return MappedForm(spec, dimension, ring_bits, scale, cohort)

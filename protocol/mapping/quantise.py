@@ -93,13 +93,14 @@ def clamp_round(x: NDArray[np.float64], bound: int) -> NDArray[np.int32]:
     _check_input(x, bound)
     rows = x.reshape(-1, x.shape[-1])
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    target = rows * np.minimum(1.0, bound / np.maximum(norms, np.finfo(np.float64).tiny))
+    target = rows * (bound / np.maximum(norms, bound))
     rounded = np.rint(target).astype(np.int64)
     squares = np.einsum("bd,bd->b", rounded, rounded)
     over = np.flatnonzero(squares > bound * bound)
     if over.size:
         rounded[over] = _truncate_worst(target[over], rounded[over], squares[over] - bound * bound)
-    return rounded.astype(np.int32).reshape(x.shape)
+    result: NDArray[np.int32] = rounded.astype(np.int32).reshape(x.shape)
+    return result
 
 
 def _check_input(x: NDArray[np.float64], bound: int) -> None:

@@ -46,7 +46,7 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "coefficient_limit",
             "leaves fewer distinct coefficients than terms",
         )
-        _refuse(self.cohort < 2, "cohort", "must be at least 2 people")  # noqa: PLR2004 - a mean and a spread
+        _refuse(self.cohort < 2, "cohort", "must be at least 2 people")
 
 
 def _refuse(wrong: bool, field: str, expectation: str) -> None:  # noqa: FBT001 - private helper
