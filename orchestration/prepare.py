@@ -24,6 +24,7 @@ from protocol.parties import PARTIES, Party
 from protocol.plan import Batch, RunPlan, batches
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
+from scenarios.checks import scenario_warnings
 from scenarios.datasets import DataSet, Split, open_dataset, split_scenario_data
 from scenarios.specs import Scenario
 
@@ -77,7 +78,7 @@ def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress)
         _budget(scenario, networks.calibration),
         networks,
         form,
-        (*notes, *split.warnings()),
+        (*scenario_warnings(scenario), *split.warnings(), *notes),
     )
 
 

@@ -1,0 +1,115 @@
+"""The main job on the memory runtime: run directory, oracle, costs, reproducibility, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from orchestration.job import run_job
+from orchestration.record import probe_latencies_s
+from protocol.errors import ScenarioError
+from scenarios.schema import parse_scenario
+from scenarios.specs import Scenario
+
+TEMPLATES = """
+name: small
+runtime: memory
+data: {kind: templates, entries: 40, mated: 9, unmated: 8, dimension: 32, batch: 4, enrol_batch: 16}
+network: {kind: identity}
+search: {threshold: 0.6}
+insecure: [trusted_dealer, open_scores]
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., tuple[Scenario, dict, dict]]:
+    """Run a scenario text and return it with its record and observations."""
+
+    def job(*overrides: str) -> tuple[Scenario, dict, dict]:
+        scenario = parse_scenario(TEMPLATES, overrides)
+        path = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
+        record = msgspec.json.decode((path / "run.json").read_bytes())
+        with np.load(path / "observations.npz", allow_pickle=False) as file:
+            observations = dict(file)
+        return scenario, record, observations
+
+    return job
+
+
+@pytest.mark.parametrize("ring_bits", [16, 32])
+def test_decisions_equal_the_oracle_and_costs_their_formulas(
+    run: Callable[..., tuple[Scenario, dict, dict]], ring_bits: int
+) -> None:
+    _, record, seen = run(f"search.ring_bits={ring_bits}")
+    assert seen["secure_match"].shape == (17, 40)
+    assert np.array_equal(seen["secure_match"], seen["oracle_match"])
+    assert np.array_equal(seen["secure_scores"], seen["oracle_scores"])
+    assert seen["secure_match"].any()
+    assert not seen["secure_match"].all()
+    assert all(row["equal"] for row in record["costs"])
+    assert {row["session"] for row in record["costs"]} == {"setup", "enrol", "search"}
+
+
+def test_mated_probes_find_their_row_and_strangers_none(
+    run: Callable[..., tuple[Scenario, dict, dict]],
+) -> None:
+    _, _, seen = run()
+    for identity, matches in zip(seen["probe_identity"], seen["secure_match"], strict=True):
+        found = seen["gallery_identity"][matches].tolist()
+        assert found == ([] if identity == -1 else [identity])
+
+
+def test_scores_stay_out_of_the_run_directory_unless_opened(
+    run: Callable[..., tuple[Scenario, dict, dict]],
+) -> None:
+    _, record, seen = run("insecure=[trusted_dealer]")
+    assert set(seen) == {"gallery_identity", "probe_identity", "secure_match", "oracle_match"}
+    assert record["protection"]["insecure"] == ["trusted_dealer"]
+
+
+def test_test_randomness_repeats_a_run_exactly(
+    run: Callable[..., tuple[Scenario, dict, dict]], tmp_path: Path
+) -> None:
+    insecure = "insecure=[trusted_dealer, open_scores, test_randomness]"
+    first, second = run(insecure)[1], run(insecure)[1]
+    assert first["audit_hash"] == second["audit_hash"]
+    journals = sorted(tmp_path.glob("small/2*/journal.jsonl"))
+    digests = [
+        [msgspec.json.decode(line)["digest"] for line in path.read_bytes().splitlines()]
+        for path in journals
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_real_randomness_changes_every_share_and_no_size(
+    run: Callable[..., tuple[Scenario, dict, dict]], tmp_path: Path
+) -> None:
+    hashes = {run()[1]["audit_hash"] for _ in range(2)}
+    assert len(hashes) == 1
+    shares = [
+        {
+            event["digest"]
+            for event in map(msgspec.json.decode, path.read_bytes().splitlines())
+            if event["form"] in {"share", "masked"}
+        }
+        for path in sorted(tmp_path.glob("small/2*/journal.jsonl"))
+    ]
+    assert not shares[0] & shares[1]
+
+
+def test_every_search_has_a_latency(run: Callable[..., tuple[Scenario, dict, dict]]) -> None:
+    _, record, _ = run()
+    assert len(record["probe_latency_s"]) == 5
+    assert all(seconds > 0 for seconds in record["probe_latency_s"])
+    assert probe_latencies_s([]) == []
+
+
+def test_a_scenario_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    scenario = parse_scenario("{name: lfw, data: {kind: lfw}, insecure: [trusted_dealer]}")
+    with pytest.raises(ScenarioError, match="BAUTA_DATA"):
+        run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
