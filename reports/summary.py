@@ -1,0 +1,143 @@
+"""The summary of a run: everything that is measured and checked, as `summary.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from protocol.errors import DataError
+from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
+from reports.checks import run_checks
+from reports.latency import latency_summary
+from reports.records import RunFiles, read_run
+from reports.traffic import traffic_summary
+
+__all__ = ["REPORT", "SUMMARY", "Summary", "build", "summarise"]
+
+SUMMARY: Final = "summary.json"
+REPORT: Final = "report.html"
+
+
+@dataclass(frozen=True)
+class Summary(Mapping[str, Any]):
+    """The content of `summary.json`, and the directory it was written to."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check["passed"] for check in self.content["checks"])
+
+    @property
+    def report(self) -> Path | None:
+        """Where the report is; None if the scenario asks for none."""
+        page = self.path / REPORT
+        return page if page.exists() else None
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - JSON
+        return self.content[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.content)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+
+def build(run_dir: Path, *, report: bool | None = None) -> Summary:
+    """Write `summary.json` and `report.html` into a finished run directory.
+
+    Args:
+        run_dir: what a run left; its other files stay as they are.
+        report: whether to write the page; by default as the scenario says.
+
+    Raises:
+        DataError: the directory is no finished run, or cannot be written.
+    """
+    run = read_run(run_dir)
+    content = summarise(run)
+    _write(run_dir / SUMMARY, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+    if run.scenario.get("report", True) if report is None else report:
+        page = _render(run, content)
+        if page is not None:
+            _write(run_dir / REPORT, page.encode())
+    return Summary(run_dir, content)
+
+
+def summarise(run: RunFiles) -> dict[str, Any]:
+    """Return the content of `summary.json` as plain values."""
+    columns = accuracy_columns(run.observations)
+    content = {
+        "scenario": run.record.scenario,
+        "description": run.record.description,
+        "run": _run(run),
+        "checks": run_checks(run),
+        "accuracy": columns,
+        "latency": latency_summary(run.events, run.record),
+        "traffic": traffic_summary(run.events, run.probes, run.entries),
+        "protection": run.record.protection,
+        "environment": run.record.environment,
+        "warnings": [*run.record.warnings, *_warnings(run, columns)],
+    }
+    plain: dict[str, Any] = msgspec.to_builtins(content)
+    return plain
+
+
+def _run(run: RunFiles) -> dict[str, Any]:
+    record = run.record
+    mated = int(np.count_nonzero(run.observations["probe_identity"] >= 0))
+    return {
+        "id": record.run,
+        "runtime": record.runtime,
+        "started_utc": record.started_utc,
+        "wall_s": record.wall_s,
+        "entries": run.entries,
+        "probes": run.probes,
+        "mated": mated,
+        "unmated": run.probes - mated,
+        "batch": record.batch,
+        "dimension": record.dimension,
+        "ring_bits": record.ring_bits,
+        "scale": record.scale,
+        "threshold_cosine": record.threshold_cosine,
+        "threshold_ring": record.threshold_ring,
+        "audit_hash": record.audit_hash,
+    }
+
+
+def _warnings(run: RunFiles, columns: Mapping[str, Column | None]) -> list[str]:
+    """Return what a reader must know before quoting a number."""
+    found = []
+    if run.record.protection.synthetic_data:
+        found.append("the data is synthetic: accuracy says nothing about real faces")
+    identity = run.observations["probe_identity"]
+    unmated = int(np.count_nonzero(identity < 0))
+    coarse = [fpir for fpir in FPIR_TARGETS if 0 < unmated < 1 / fpir]
+    secure = columns["secure"]
+    if coarse and secure is not None and secure.tpir_at_fpir:
+        targets = ", ".join(f"{fpir:.1%}" for fpir in coarse)
+        found.append(f"{unmated} unmated probes are too few to resolve FPIR {targets}")
+    return found
+
+
+def _render(run: RunFiles, content: dict[str, Any]) -> str | None:
+    render = getattr(import_module("reports.html"), "render", None)
+    return None if render is None else str(render(run, content))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", where=str(path)) from error
