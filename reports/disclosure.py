@@ -1,0 +1,166 @@
+"""Who learned what: the flow policy's promises beside what really travelled in a run.
+
+Promises come from `protocol.flows` alone, so that the report cannot drift from the policy that
+the endpoints enforce; counts and bytes come from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from protocol.flows import COALITIONS, FLOWS, LEARNS, OPENINGS, Flow, Form, Knowledge, Opening
+from protocol.parties import PARTIES, Party, Phase
+from reports.records import Event
+from reports.wording import listed, party_name
+
+__all__ = [
+    "CoalitionRow",
+    "OpeningRow",
+    "PartyView",
+    "Travelled",
+    "coalitions",
+    "openings",
+    "party_views",
+    "undeclared",
+]
+
+
+class Travelled(NamedTuple):
+    """What one party received of one kind from one sender in one phase.
+
+    `carries` and `why` are the policy's words; they are empty for a flow it does not have.
+    """
+
+    kind: str
+    sender: Party
+    phase: Phase
+    form: Form
+    carries: str
+    why: str
+    needs_insecure: str | None
+    messages: int
+    payload_bytes: int
+
+
+class PartyView(NamedTuple):
+    """One party: what it learns by the policy, and everything that reached it."""
+
+    party: Party
+    name: str
+    learns: tuple[Knowledge, ...]
+    received: tuple[Travelled, ...]
+    received_bytes: int
+
+
+class OpeningRow(NamedTuple):
+    """One kind of reconstruction: who sees the value, why that is safe, how often it happened."""
+
+    value: str
+    audience: str
+    kinds: tuple[str, ...]
+    reason: str
+    messages: int
+    payload_bytes: int
+    needs_insecure: str | None
+
+    @property
+    def happened(self) -> bool:
+        """Whether this run opened the value at all."""
+        return self.messages > 0
+
+    @property
+    def insecure(self) -> bool:
+        """Whether it happened and only an `insecure:` entry permits it."""
+        return self.happened and self.needs_insecure is not None
+
+
+class CoalitionRow(NamedTuple):
+    """Parties that pool what they saw, and what that yields."""
+
+    members: str
+    yields: str
+    excluded_by_trust_model: bool
+
+
+def party_views(events: Iterable[Event]) -> list[PartyView]:
+    """Return one view per party, in the order of the protocol's parties."""
+    received = [event for event in events if event.event == "received"]
+    return [_view(party, [e for e in received if e.party == party]) for party in PARTIES]
+
+
+def openings(events: Iterable[Event]) -> list[OpeningRow]:
+    """Return the ledger of openings: every one the policy knows, with this run's counts."""
+    sent = [event for event in events if event.event == "sent"]
+    return [_opening(opening, sent) for opening in OPENINGS]
+
+
+def coalitions() -> list[CoalitionRow]:
+    """Return what colluding parties would learn, those within the trust model first."""
+    ordered = sorted(COALITIONS, key=lambda coalition: coalition.excluded_by_trust_model)
+    return [CoalitionRow(_names(c.members), c.yields, c.excluded_by_trust_model) for c in ordered]
+
+
+def undeclared(events: Iterable[Event]) -> list[str]:
+    """Return one line per kind of message in the journal that the policy does not permit."""
+    odd = {_label(e) for e in events} - {_flow_label(flow) for flow in FLOWS}
+    return [
+        f"{kind} from {party_name(sender)} to {party_name(receiver)} in {phase} ({form})"
+        for kind, sender, receiver, phase, form in sorted(odd)
+    ]
+
+
+def _view(party: Party, events: Sequence[Event]) -> PartyView:
+    groups: dict[tuple[str, str, str, str, str], list[Event]] = {}
+    for event in events:
+        groups.setdefault(_label(event), []).append(event)
+    rows = sorted((_travelled(group) for group in groups.values()), key=_policy_order)
+    total = sum(event.payload_bytes for event in events)
+    return PartyView(party, party_name(party), LEARNS[party], tuple(rows), total)
+
+
+def _travelled(group: Sequence[Event]) -> Travelled:
+    first = group[0]
+    flow = next((flow for flow in FLOWS if _flow_label(flow) == _label(first)), None)
+    return Travelled(
+        kind=first.kind,
+        sender=first.sender,
+        phase=first.phase,
+        form=first.form,
+        carries=flow.carries if flow else "",
+        why=flow.why if flow else "",
+        needs_insecure=flow.needs_insecure if flow else None,
+        messages=len(group),
+        payload_bytes=sum(event.payload_bytes for event in group),
+    )
+
+
+def _opening(opening: Opening, sent: Sequence[Event]) -> OpeningRow:
+    mine = [e for e in sent if e.kind in opening.kinds and e.receiver in opening.audience]
+    return OpeningRow(
+        value=opening.value,
+        audience=_names(opening.audience),
+        kinds=opening.kinds,
+        reason=opening.reason,
+        messages=len(mine),
+        payload_bytes=sum(event.payload_bytes for event in mine),
+        needs_insecure=opening.needs_insecure,
+    )
+
+
+def _names(parties: Iterable[Party]) -> str:
+    return listed([party_name(party) for party in parties])
+
+
+def _label(event: Event) -> tuple[str, str, str, str, str]:
+    return (event.kind, event.sender, event.receiver, event.phase, event.form)
+
+
+def _flow_label(flow: Flow) -> tuple[str, str, str, str, str]:
+    return (flow.kind, flow.sender, flow.receiver, flow.phase, flow.form)
+
+
+def _policy_order(row: Travelled) -> tuple[int, str, str]:
+    order = [(flow.kind, flow.sender, flow.phase) for flow in FLOWS]
+    label = (row.kind, row.sender, row.phase)
+    return (order.index(label) if label in order else len(order), row.kind, row.sender)
