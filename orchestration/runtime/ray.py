@@ -24,7 +24,7 @@ from orchestration.runtime.ray_cluster import cluster
 from orchestration.runtime.ray_wire import (
     Header,
     Report,
-    decode_observation,
+    decode_array,
     decode_progress,
     decode_report,
     encode,
@@ -237,7 +237,10 @@ def _report(party: Party, reference: Reference) -> Report:
 def _outcome(party: Party, handle: Handle) -> PartyOutcome:
     try:
         events = decode_events(_fetch(handle.journal.remote()))
-        observed = decode_observation(_fetch(handle.observe.remote()))
+        names = msgspec.msgpack.decode(_fetch(handle.observed.remote()), type=list[str])
+        observed = {
+            name: decode_array(_fetch(handle.observe.remote(name.encode()))) for name in names
+        }
     except RayError as error:
         text = f"the actor of {party} was lost after the run ({type(error).__name__})"
         raise InfrastructureError(text, where=party) from error

@@ -27,14 +27,14 @@ from orchestration.runtime.ray_wire import (
     Report,
     decode_header,
     encode,
-    encode_observation,
+    encode_array,
     report_of,
 )
 from orchestration.transport import Mailbox, PartyChannel
 from protocol.channel import Endpoint, Inbound, Label
 from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.parties import Party
-from protocol.roles import RoleProgram
+from protocol.roles import Observation, RoleProgram
 
 __all__ = ["AsyncInbox", "Carrier", "PartyActor", "spoken"]
 
@@ -53,7 +53,7 @@ class PartyActor:
         self._carrier = Carrier(self._header.namespace)
         self._channel: PartyChannel | None = None
         self._program: RoleProgram | None = None
-        self._observed = b""
+        self._observed: Observation = {}
 
     async def prepare(self, brief: bytes) -> bytes:
         """Build the role program from its brief; returns a `Report`."""
@@ -103,17 +103,20 @@ class PartyActor:
         """Return the events so far; they carry no payload."""
         return encode_events([] if self._channel is None else self._channel.events)
 
-    async def observe(self) -> bytes:
-        """Return what the simulation's evaluator may read, as npz bytes."""
-        return self._observed
+    async def observed(self) -> bytes:
+        """Return the names of the arrays that the simulation's evaluator may read."""
+        return msgspec.msgpack.encode(list(self._observed))
+
+    async def observe(self, name: bytes) -> bytes:
+        """Return one of these arrays and forget it, so that it is not held twice for long."""
+        return encode_array(self._observed.pop(name.decode()))
 
     async def _play(self, started: float) -> None:
         if self._program is None or self._channel is not None:
             raise LocalProtocolError("a program is played once, after it was prepared")
         self._channel = PartyChannel(self._endpoint, self._carrier.carry, self._inbox, started)
-        observed = await self._program.run(self._channel)
+        self._observed = await self._program.run(self._channel)
         await self._carrier.drain()
-        self._observed = encode_observation(observed)
 
 
 class AsyncInbox:

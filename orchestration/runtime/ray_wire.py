@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any, Final
 
 import msgspec
@@ -13,19 +12,18 @@ from orchestration.progress import Progress
 from protocol import errors
 from protocol.errors import BautaError, InfrastructureError, LocalProtocolError
 from protocol.parties import Party
-from protocol.roles import Observation
 
 __all__ = [
     "DeadlineError",
     "Header",
     "PeerGoneError",
     "Report",
+    "decode_array",
     "decode_header",
-    "decode_observation",
     "decode_progress",
     "decode_report",
     "encode",
-    "encode_observation",
+    "encode_array",
     "report_of",
 ]
 
@@ -128,25 +126,30 @@ def decode_progress(data: bytes) -> Progress:
     return msgspec.msgpack.decode(data, type=Progress)
 
 
-def encode_observation(observed: Observation) -> bytes:
-    """Return named arrays as npz bytes.
+class _Array(msgspec.Struct, frozen=True):
+    """An observed array: type code, shape and raw bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: memoryview
+
+
+def encode_array(array: npt.NDArray[Any]) -> bytes:
+    """Return one observed array as bytes.
 
     Raises:
-        LocalProtocolError: an array holds Python objects, which would need pickle.
+        LocalProtocolError: the array holds Python objects, which would need pickle.
     """
-    for name, array in observed.items():
-        if array.dtype.hasobject:
-            raise LocalProtocolError(f"observed array {name} holds objects, not numbers")
-    file = BytesIO()
-    np.savez(file, **observed)  # type: ignore[arg-type]
-    return file.getvalue()
+    if array.dtype.kind not in "biuf":
+        raise LocalProtocolError(f"an observed array of {array.dtype} holds no plain numbers")
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return msgspec.msgpack.encode(_Array(array.dtype.str, array.shape, memoryview(flat)))
 
 
-def decode_observation(data: bytes) -> Observation:
-    """Return the arrays of `encode_observation`."""
-    with np.load(BytesIO(data), allow_pickle=False) as archive:
-        arrays: dict[str, npt.NDArray[Any]] = {name: archive[name] for name in archive.files}
-    return arrays
+def decode_array(data: bytes) -> npt.NDArray[Any]:
+    """Return the array of `encode_array`, as a read-only view of `data`."""
+    told = msgspec.msgpack.decode(data, type=_Array)
+    return np.frombuffer(told.data, dtype=np.dtype(told.dtype)).reshape(told.shape)
 
 
 def _public_class(error: BautaError) -> str:
