@@ -123,7 +123,7 @@ def _warnings(run: RunFiles, columns: Mapping[str, Column | None]) -> list[str]:
     coarse = [fpir for fpir in FPIR_TARGETS if 0 < unmated < 1 / fpir]
     secure = columns["secure"]
     if coarse and secure is not None and secure.tpir_at_fpir:
-        targets = ", ".join(f"{fpir:.1%}" for fpir in coarse)
+        targets = ", ".join(f"{100 * fpir:g} %" for fpir in coarse)
         found.append(f"{unmated} unmated probes are too few to resolve FPIR {targets}")
     return found
 

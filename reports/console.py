@@ -1,0 +1,177 @@
+"""The few lines that `bauta run` prints at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.summary import Summary
+
+__all__ = ["render"]
+
+Row = Mapping[str, Any]
+NOT_MEASURED = "–"
+HEADS = {
+    "secure": "secure",
+    "quantised": "quantised",
+    "protected_plain": "protected",
+    "baseline": "unprotected",
+}
+FPIR_SHOWN = (0.01, 0.001)
+KILO = 1000
+
+
+def render(summary: Summary) -> RenderableType:
+    """Return what a run found: accuracy, protection, cost, checks, and where the report is."""
+    return Group(
+        _heading(summary),
+        *_banner(summary["protection"]),
+        _accuracy(summary["accuracy"]),
+        "",
+        _facts(summary),
+        "",
+        *_checks(summary["checks"]),
+        *_closing(summary),
+    )
+
+
+def _heading(summary: Summary) -> Text:
+    run = summary["run"]
+    text = Text.assemble((summary["scenario"], "bold"), f": {run['entries']:,} enrolled, ")
+    text.append(f"{run['mated']:,} mated and {run['unmated']:,} unmated probes, ")
+    text.append(f"{run['runtime']} runtime, {_seconds(run['wall_s'])}")
+    return text
+
+
+def _banner(protection: Row) -> Iterator[Text]:
+    if protection["insecure"]:
+        shortcuts = ", ".join(protection["insecure"])
+        yield Text(f"INSECURE: this run takes shortcuts: {shortcuts}", style="bold red")
+
+
+def _accuracy(accuracy: Row) -> RenderableType:
+    columns = {name: accuracy[name] for name in HEADS if accuracy[name] is not None}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in columns:
+        table.add_column(HEADS[name], justify="right", no_wrap=True)
+    table.add_column("95 % interval of secure", justify="right", style="dim")
+    for name, rates in _accuracy_rows(list(columns.values())):
+        if any(rate is not None for rate in rates):
+            table.add_row(name, *map(_rate, rates), _interval(rates[0]))
+    return table
+
+
+def _accuracy_rows(columns: list[Row]) -> Iterator[tuple[str, list[Row | None]]]:
+    yield "rank-1", [column["rank_1"] for column in columns]
+    yield "rank-5", [column["rank_5"] for column in columns]
+    yield "rank-1 per person", [column["rank_1_per_person"] for column in columns]
+    for fpir in FPIR_SHOWN:
+        yield f"TPIR at FPIR {100 * fpir:g} %", [_tpir(column, fpir) for column in columns]
+    yield "TPIR at the threshold", [_operating(column, "tpir") for column in columns]
+    yield "FPIR at the threshold", [_operating(column, "fpir") for column in columns]
+
+
+def _facts(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in (
+        ("protection", _protection(summary["protection"])),
+        ("trust model", summary["protection"]["trust_model"]),
+        ("latency per probe", _latency(summary["latency"])),
+        ("bytes per probe", _bytes(summary["traffic"]["per_probe_bytes"])),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _protection(protection: Row) -> str:
+    parts = [
+        f"ε per element {_epsilon(protection['element_epsilon'])}",
+        f"per image {_epsilon(protection['image_epsilon'])}",
+        f"with colour {_epsilon(protection['total_epsilon'])}",
+        f"mapping {protection['mapping']['kind']}",
+    ]
+    return ", ".join(parts)
+
+
+def _latency(latency: Row) -> str:
+    warm, search = latency["probe_s"], latency["search_probe_s"]
+    rounds = f"{latency['online_rounds']} rounds"
+    if warm["median"] is None:
+        first = latency["first"]
+        if first is None:
+            return NOT_MEASURED
+        return f"{_seconds(first['probe_s'])} in the only search (warm-up included), {rounds}"
+    return (
+        f"median {_seconds(warm['median'])}, p95 {_seconds(warm['p95'])}, of it search "
+        f"{_seconds(search['median'])}; {rounds}; in batches of {latency['batch']}, "
+        f"each {_seconds(latency['batch_s']['median'])}"
+    )
+
+
+def _bytes(traffic: Row) -> str:
+    parts = [f"{part} {_size(traffic[part])}" for part in ("upload", "online", "offline")]
+    if traffic["evaluation"]:
+        parts.append(f"evaluation only {_size(traffic['evaluation'])}")
+    return ", ".join(parts)
+
+
+def _checks(checks: list[Row]) -> Iterator[Text]:
+    for check in checks:
+        mark, style = ("✓", "green") if check["passed"] else ("✗", "bold red")
+        name = check["name"].replace("_", " ")
+        yield Text.assemble((f"{mark} {name}", style), f": {check['detail']}")
+
+
+def _closing(summary: Summary) -> Iterator[Text]:
+    for warning in summary["warnings"]:
+        yield Text.assemble(("note", "yellow"), f": {warning}")
+    report = summary.report or summary.path
+    yield Text.assemble(("report", "bold"), f": {report}")
+
+
+def _tpir(column: Row, fpir: float) -> Row | None:
+    found = [rate["tpir"] for rate in column["tpir_at_fpir"] if rate["fpir_target"] == fpir]
+    return found[0] if found else None
+
+
+def _operating(column: Row, name: str) -> Row | None:
+    if column["operating"] is None or column["operating"][name]["value"] is None:
+        return None
+    rate: Row = column["operating"][name]
+    return rate
+
+
+def _rate(rate: Row | None) -> str:
+    return NOT_MEASURED if rate is None else f"{100 * rate['value']:.2f} %"
+
+
+def _interval(rate: Row | None) -> str:
+    return "" if rate is None else f"{100 * rate['low']:.1f} – {100 * rate['high']:.1f}"
+
+
+def _epsilon(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.4g}"
+
+
+def _seconds(value: float) -> str:
+    if value < 1:
+        return f"{value * KILO:.3g} ms"
+    return f"{value:.1f} s"
+
+
+def _size(size_bytes: float | None) -> str:
+    """Return bytes for people, in decimal units."""
+    if size_bytes is None:
+        return NOT_MEASURED
+    for unit in ("B", "kB", "MB"):
+        if size_bytes < KILO:
+            return f"{size_bytes:.4g} {unit}"
+        size_bytes /= KILO
+    return f"{size_bytes:.4g} GB"
