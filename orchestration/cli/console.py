@@ -7,9 +7,7 @@ from rich.text import Text
 
 from protocol.errors import BautaError
 
-__all__ = ["errors", "output", "print_error", "size"]
-
-UNIT = 1000
+__all__ = ["errors", "output", "print_error"]
 
 
 def output() -> Console:
@@ -32,12 +30,3 @@ def print_error(error: BautaError) -> None:
         text.append("\nhint", style="bold cyan")
         text.append(f": {error.hint}")
     errors().print(text)
-
-
-def size(size_bytes: float) -> str:
-    """Return bytes for people, in decimal units."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size_bytes) < UNIT:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= UNIT
-    return f"{size_bytes:.1f} TB"

@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 
 from orchestration import doctor, job
 from orchestration.cli import verdict
-from orchestration.cli.console import size
 from orchestration.cli.main import main
 from orchestration.cli.progress import PlainView, duration
 from orchestration.doctor import Check
@@ -170,10 +169,3 @@ def test_plain_progress_prints_stages_and_then_every_ten_seconds() -> None:
 )
 def test_durations_are_rounded_once(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.2e12, "3.2 TB")]
-)
-def test_sizes_are_decimal(size_bytes: float, text: str) -> None:
-    assert size(size_bytes) == text
