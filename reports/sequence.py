@@ -181,8 +181,9 @@ def _by_phase(messages: list[Event]) -> tuple[Event, ...]:
     return tuple(sorted(messages, key=lambda e: (begins[e.phase], e.phase, *_order(e))))
 
 
-def _order(event: Event) -> tuple[int, str, str, int]:
-    return (event.lamport, event.sender, event.receiver, event.sequence)
+def _order(event: Event) -> tuple[int, int, int, int]:
+    sender, receiver = PARTIES.index(event.sender), PARTIES.index(event.receiver)
+    return (event.lamport, sender, receiver, event.sequence)
 
 
 def _session_order(name: str) -> tuple[int, str]:

@@ -166,7 +166,7 @@ def _message(event: Event, y: float, after_s: float) -> str:
         f'<text class="mid halo" x="{_n((begin + end) / 2)}" y="{_n(y - 5)}">'
         f'<tspan class="kind">{escape(event.kind)}</tspan>{_bytes_span(event)}</text>'
     )
-    time = _text(946, y + 4, f"+{duration(after_s)}", "dim end")
+    time = _text(946, y + 4, f"+{duration(after_s)}", "dim end") if after_s else ""
     arrow = _line(event.form, begin + 3 * way, tip - 7 * way, y) + _point(event.form, tip, y, way)
     return f'<g class="m">{_tooltip(event)}{arrow}{label}{time}</g>'
 
