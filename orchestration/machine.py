@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped,unused-ignore]
+import psutil
 
 __all__ = ["cores", "file_limit", "free_memory_bytes", "memory_bytes", "shared_memory_bytes"]
 
