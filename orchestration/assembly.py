@@ -104,7 +104,9 @@ def build_embedder(scenario: Scenario, network: str | None) -> Any:  # noqa: ANN
 def row_form(scenario: Scenario, cohort: npt.NDArray[np.float64] | None) -> RowForm:
     """Return the integer row form of a scenario: plain templates or mapped ones."""
     search = scenario.search
-    return open_form(scenario.mapping, scenario.dimension, search.ring_bits, search.ring_scale, cohort)
+    return open_form(
+        scenario.mapping, scenario.dimension, search.ring_bits, search.ring_scale, cohort
+    )
 
 
 class _PassThrough:

@@ -1,15 +1,18 @@
-"""Which networks a scenario runs: found, or adapted on first use."""
+"""Which networks a scenario runs: shipped, found, or adapted on first use."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestration.progress import OnProgress
-from typing import Any as RgbEmbedder
+from protocol.errors import ScenarioError
 from protocol.features import Calibration
 from scenarios.datasets import DataSet
 from scenarios.specs import Scenario
+
+if TYPE_CHECKING:
+    from parties.model_provider import RgbEmbedder, StudentEmbedder
 
 __all__ = ["Networks", "find_networks"]
 
@@ -33,6 +36,74 @@ class Networks(NamedTuple):
 def find_networks(
     scenario: Scenario, data_root: Path | None, dataset: DataSet, on_progress: OnProgress
 ) -> Networks:
-    if scenario.network.kind == "identity":
+    """Return the networks of a scenario, adapting one first where that is needed.
+
+    Raises:
+        ScenarioError: the shipped or given network was made for other features.
+        DataError: a weight file is missing or malformed.
+    """
+    kind = scenario.network.kind
+    if kind == "identity":
         return Networks("none: templates pass through", None, None, None)
-    raise NotImplementedError
+    if kind == "shipped":
+        return _shipped(scenario)
+    return _adapted(scenario, data_root, dataset, on_progress)
+
+
+def _shipped(scenario: Scenario) -> Networks:
+    from parties.model_provider.shipped import SHIPPED_STUDENT, load_shipped_rgb
+
+    name = "shipped student, trained on synthetic faces"
+    return _opened(name, SHIPPED_STUDENT, load_shipped_rgb(), scenario)
+
+
+def _adapted(
+    scenario: Scenario, data_root: Path | None, dataset: DataSet, on_progress: OnProgress
+) -> Networks:
+    from orchestration.training import adapted_name, adapted_places, find_adapted, load_teacher
+
+    chosen = scenario.network
+    teacher = load_teacher(chosen.teacher, data_root)
+    name = adapted_name(scenario.features, teacher, dataset)
+    path = Path(chosen.weights).expanduser() if chosen.weights else find_adapted(name, data_root)
+    if path is None:
+        path = _adapt(scenario, teacher, dataset, adapted_places(data_root), name, on_progress)
+    return _opened(f"student of {chosen.teacher}", path, teacher, scenario)
+
+
+def _adapt(
+    scenario: Scenario,
+    teacher: RgbEmbedder,
+    dataset: DataSet,
+    places: list[Path],
+    name: str,
+    on_progress: OnProgress,
+) -> Path:
+    from orchestration.training import train_student, writable_place
+    from parties.model_provider import DistilConfig
+
+    config = DistilConfig(minutes=scenario.network.adapt_minutes, seed=scenario.seed)
+    out = writable_place(places) / name
+    return train_student(
+        dataset, teacher, scenario.features, config, out=out, on_progress=on_progress
+    )
+
+
+def _opened(name: str, path: Path, rgb: RgbEmbedder, scenario: Scenario) -> Networks:
+    """Read a student's public calibration and check that it fits the scenario's features."""
+    from parties.model_provider import load_student
+
+    student = load_student(path)
+    if student.spec != scenario.features:
+        wrong = _first_difference(student, scenario)
+        message = f"the network was made for {wrong}={getattr(student.spec, wrong)}"
+        hint = "use those features, or network.kind: student to adapt one"
+        raise ScenarioError(message, where=f"features.{wrong}", hint=hint)
+    return Networks(name, str(path), student.calibration, rgb)
+
+
+def _first_difference(student: StudentEmbedder, scenario: Scenario) -> str:
+    fields = scenario.features.__struct_fields__
+    return next(
+        name for name in fields if getattr(student.spec, name) != getattr(scenario.features, name)
+    )

@@ -212,7 +212,7 @@ def _baseline(
     found = []
     for start in range(0, len(ids), LOAD_BATCH):
         on_progress(Progress("baseline", start, len(ids)))
-        found.append(networks.rgb.embed(dataset.load(ids[start : start + LOAD_BATCH])))
+        found.append(networks.rgb.embed_pictures(dataset.load(ids[start : start + LOAD_BATCH])))
     on_progress(Progress("baseline", len(ids), len(ids)))
     embeddings = np.concatenate(found)
     rows = len(split.gallery)

@@ -1,0 +1,196 @@
+"""Adapted networks: where they are kept, and how one is adapted on first use.
+
+Adapted third-party weights never enter the repository. They are looked for in
+`$BAUTA_DATA/weights/adapted/` and in the user's cache, and saved to the first that can be written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestration.progress import OnProgress, Progress
+from parties.model_provider import (
+    DistilConfig,
+    Report,
+    RgbEmbedder,
+    Student,
+    distil,
+    load_rgb_network,
+    read_student,
+    save_student,
+)
+from protocol.errors import DataError
+from protocol.features import FeatureSpec
+from scenarios.datasets import DataSet
+
+__all__ = [
+    "adapted_name",
+    "adapted_places",
+    "discard_checkpoint",
+    "find_adapted",
+    "load_teacher",
+    "train_student",
+    "training_pictures",
+    "writable_place",
+]
+
+LOAD_BATCH = 256
+STEPS_PER_REPORT = 5
+
+
+def load_teacher(name: str, data_root: Path | None) -> RgbEmbedder:
+    """Load the third-party RGB network `ms1m` or `casia`.
+
+    Raises:
+        DataError: BAUTA_DATA is not set, or the file is missing or malformed.
+    """
+    if data_root is None:
+        hint = "set BAUTA_DATA to a folder that holds weights/"
+        raise DataError("the RGB networks are not part of Bauta", where="BAUTA_DATA", hint=hint)
+    return load_rgb_network(data_root / "weights" / f"mobilefacenet_{name}.npz")
+
+
+def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> str:
+    """Return the file name of the student of a teacher for these features and this data set."""
+    text = msgspec.json.encode(spec, order="sorted")
+    digest = blake2b(text, digest_size=6).hexdigest()
+    noise = "noiseless" if spec.epsilon is None else f"eps{spec.epsilon:g}"
+    data = re.sub(r"[^A-Za-z0-9]+", "-", dataset.name)
+    return f"{data}-{teacher.digest}-{spec.fusion}-{spec.colour}-{noise}-{digest}.npz"
+
+
+def adapted_places(data_root: Path | None) -> list[Path]:
+    """Return the folders adapted networks may be in, in order of preference."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
+    places = [] if data_root is None else [data_root / "weights" / "adapted"]
+    return [*places, cache / "bauta" / "adapted"]
+
+
+def find_adapted(name: str, data_root: Path | None) -> Path | None:
+    """Return the file of an adapted network, or None where there is none yet."""
+    found = (place / name for place in adapted_places(data_root))
+    return next((path for path in found if path.is_file()), None)
+
+
+def training_pictures(dataset: DataSet, on_progress: OnProgress) -> NDArray[np.uint8]:
+    """Load every picture of the training people, uint8 [N,112,112,3].
+
+    Raises:
+        DataError: the data set has no training people.
+    """
+    ids = [
+        picture
+        for person in dataset.training_identities()
+        for picture in dataset.pictures_of(person)
+    ]
+    if not ids:
+        raise DataError("there are no training people to adapt a network on", where=dataset.name)
+    parts = []
+    for start in range(0, len(ids), LOAD_BATCH):
+        on_progress(Progress("load", start, len(ids), "training pictures"))
+        parts.append(dataset.load(ids[start : start + LOAD_BATCH]))
+    return np.concatenate(parts)
+
+
+def train_student(
+    dataset: DataSet,
+    teacher: RgbEmbedder,
+    spec: FeatureSpec,
+    config: DistilConfig,
+    *,
+    out: Path,
+    on_progress: OnProgress,
+    start: Path | None = None,
+) -> Path:
+    """Adapt the RGB network to protected inputs on the training people; save and return `out`.
+
+    A checkpoint beside `out` is continued, and removed at the end; see `discard_checkpoint`.
+
+    Raises:
+        DataError: too few pictures, or a checkpoint of another training.
+    """
+    pictures = training_pictures(dataset, on_progress)
+    checkpoint = _checkpoint(out)
+    _make_folder(out.parent)
+    student = distil(
+        pictures,
+        teacher,
+        spec,
+        config,
+        on_progress=_Reporter(on_progress, config),
+        checkpoint=checkpoint,
+        start=None if start is None else read_student(start),
+    )
+    _keep(student, dataset, out)
+    checkpoint.unlink(missing_ok=True)
+    return out
+
+
+def discard_checkpoint(out: Path) -> None:
+    """Forget an interrupted training of `out`, so that the next one starts anew."""
+    _checkpoint(out).unlink(missing_ok=True)
+
+
+def writable_place(places: Sequence[Path]) -> Path:
+    """Return the first folder that exists or can be made, and be written to.
+
+    Raises:
+        DataError: there is none.
+    """
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(place, os.W_OK):
+            return place
+    raise DataError(
+        "no folder for adapted networks can be written",
+        where=str(places[-1]),
+        hint="set XDG_CACHE_HOME to a folder you may write",
+    )
+
+
+def _keep(student: Student, dataset: DataSet, out: Path) -> None:
+    student.record["data"] = dataset.name
+    student.record["people"] = len(dataset.training_identities())
+    save_student(student, out)
+
+
+class _Reporter:
+    """Turns training reports into progress: done and left in seconds or steps."""
+
+    def __init__(self, on_progress: OnProgress, config: DistilConfig) -> None:
+        self._on_progress = on_progress
+        self._config = config
+
+    def __call__(self, report: Report) -> None:
+        if report.step % STEPS_PER_REPORT:
+            return
+        total = self._config.steps or max(report.step, round(report.step * self._stretch(report)))
+        note = f"loss {report.loss:.4f}"
+        self._on_progress(Progress("adapt", report.step, total, note, report.remaining_s))
+
+    @staticmethod
+    def _stretch(report: Report) -> float:
+        return (report.elapsed_s + report.remaining_s) / max(report.elapsed_s, 1e-9)
+
+
+def _checkpoint(out: Path) -> Path:
+    return out.with_suffix(".checkpoint.npz")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"cannot be made: {error.strerror or type(error).__name__}"
+        raise DataError(text, where=str(folder), hint="choose another place with --out") from error
