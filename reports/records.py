@@ -230,9 +230,10 @@ def read_observations(path: Path) -> Arrays:
     shape = arrays["probe_identity"].size, arrays["gallery_identity"].size
     for name in MATCHES:
         _check(arrays, name, "b", shape, path)
-    for name in SCORES:
-        if name in arrays:
-            _check(arrays, name, "iuf", shape, path)
+    for name in arrays.keys() & set(SCORES):
+        _check(arrays, name, "iuf", shape, path)
+        if not np.isfinite(arrays[name]).all():
+            raise DataError(f"{name} holds values that are no numbers", where=str(path))
     return arrays
 
 
