@@ -1,0 +1,36 @@
+"""What every test gets: hypothesis profiles, quiet threads, a reason for skipped data tests."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `fast` is reproducible, so that a failure is never luck; `thorough` looks for new ones.
+settings.register_profile(
+    "fast",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough", parent=settings.get_profile("fast"), derandomize=False, max_examples=1000
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+# Tests share two cores with the parties they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests on real faces, with the reason, where there are none."""
+    if os.environ.get("BAUTA_DATA"):
+        return
+    skip = pytest.mark.skip(reason="set BAUTA_DATA to the folder that holds data/ and weights/")
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(skip)
