@@ -3,18 +3,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from orchestration import doctor, job
+from orchestration import doctor, job, training
+from orchestration.cli import training as cli_training
 from orchestration.cli import verdict
 from orchestration.cli.main import main
 from orchestration.cli.progress import PlainView, duration
 from orchestration.doctor import Check
 from orchestration.progress import Progress
 from protocol.errors import InfrastructureError, ScenarioError
+from scenarios.schema import load_scenario
 from scenarios.specs import Scenario
 
 
@@ -56,7 +59,7 @@ def test_help_loads_neither_torch_nor_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("run", "scenarios", "show", "report", "bench", "doctor"):
+    for command in ("run", "scenarios", "show", "report", "train", "bench", "doctor"):
         assert command in done.stdout
 
 
@@ -86,6 +89,8 @@ def test_show_prints_the_resolved_scenario_with_overrides() -> None:
         (("show", "embedded", "--set", "data.entires=4"), "data.entires: unknown key"),
         (("run", "embedded", "--runtime", "moon"), "'moon' is not one of"),
         (("report", "/nowhere"), "does not exist"),
+        (("train", "embedded"), "network.kind: a shipped network is not adapted"),
+        (("train", "lfw", "--minutes", "0"), "0.0 is not in the range x>0"),
         (("dance",), "No such command"),
     ],
 )
@@ -133,6 +138,30 @@ def test_an_interrupt_exits_130(fake_job: FakeJob) -> None:
     result = bauta("run", "embedded")
     assert result.exit_code == 130
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_train_hands_the_opened_training_on(
+    fresh: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    discarded: list[Path] = []
+
+    def train(*_: object, **options: Any) -> Path:
+        asked.update(options)
+        return Path(options["out"])
+
+    opened = SimpleNamespace(
+        scenario=load_scenario("lfw"), dataset=None, teacher=None, config="config"
+    )
+    monkeypatch.setattr(cli_training, "open_training", lambda *_, **__: opened)
+    monkeypatch.setattr(training, "train_student", train)
+    monkeypatch.setattr(training, "discard_checkpoint", discarded.append)
+    out = tmp_path / "student.npz"
+    result = bauta("train", "--out", str(out), *(["--fresh"] if fresh else []))
+    assert result.output == f"{out}\n"
+    assert asked["out"] == out
+    assert discarded == ([out] if fresh else [])
 
 
 def test_doctor_exits_1_only_when_something_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:

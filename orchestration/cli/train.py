@@ -1,0 +1,72 @@
+"""`bauta train`: adapt a third-party network to protected inputs, before a scenario needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["train"]
+
+
+@click.command(short_help="Adapt a network to a scenario's protected inputs.")
+@click.argument("scenario", default="lfw")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Time for the gradient steps.  [default: the scenario's network.adapt_minutes]",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help="So many steps instead, which makes the result a function of the seed.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--fresh", is_flag=True, help="Start anew instead of continuing a checkpoint.")
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Continue from this student instead of from the RGB network.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: where `bauta run` looks for it]",
+)
+def train(  # noqa: PLR0913 - one parameter per option
+    *,
+    scenario: str,
+    overrides: tuple[str, ...],
+    minutes: float | None,
+    steps: int | None,
+    device: str,
+    fresh: bool,
+    start: Path | None,
+    out: Path | None,
+) -> None:
+    """Adapt the teacher network of SCENARIO to its features, on its training people.
+
+    An interrupted training continues where its last checkpoint was written. `bauta run` does the
+    same on first use; train here to give it more time, other seeds or a GPU.
+    """
+    from orchestration.cli.console import errors
+    from orchestration.cli.progress import progress_view
+    from orchestration.cli.training import open_training
+    from orchestration.training import discard_checkpoint, train_student
+
+    job = open_training(scenario, overrides, minutes=minutes, steps=steps, device=device)
+    place = job.usual_place() if out is None else out
+    if fresh:
+        discard_checkpoint(place)
+    with progress_view(errors()) as on_progress:
+        written = train_student(
+            job.dataset,
+            job.teacher,
+            job.scenario.features,
+            job.config,
+            out=place,
+            on_progress=on_progress,
+            start=start,
+        )
+    click.echo(written)
