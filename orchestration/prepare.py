@@ -100,7 +100,8 @@ def _cohort(
     on_progress(Progress("calibrate", len(ids), len(ids)))
     embeddings = np.concatenate(found).astype(np.float64)
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return unit.astype(np.float32).astype(np.float64)
+    rounded: npt.NDArray[np.float64] = unit.astype(np.float32).astype(np.float64)
+    return rounded
 
 
 def _threshold(
@@ -237,5 +238,5 @@ def _npz(calibration: Calibration | None) -> bytes | None:
     if calibration is None:
         return None
     buffer = BytesIO()
-    np.savez(buffer, **calibration.to_arrays())
+    np.savez(buffer, **calibration.to_arrays())  # type: ignore[arg-type]
     return buffer.getvalue()

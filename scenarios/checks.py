@@ -17,7 +17,7 @@ __all__ = ["check_fields", "scenario_warnings"]
 
 def check_fields(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario; empty when it can be run."""
-    rules = (_check_data, _check_network, _check_mapping, _check_search)
+    rules = (_check_data, _check_network, _check_search)
     return [problem for rule in rules for problem in rule(scenario)]
 
 
@@ -49,25 +49,6 @@ def _check_network(scenario: Scenario) -> Iterator[Problem]:
     if network.weights is not None and network.kind != "student":
         message = f"network {network.kind} takes no weights file"
         yield Problem("network.weights", message, "use network.kind: student")
-
-
-def _check_mapping(scenario: Scenario) -> Iterator[Problem]:
-    mapping = scenario.mapping
-    if mapping.kind == "none":
-        return
-    if mapping.overlap >= mapping.terms:
-        message = f"overlap must be below terms ({mapping.terms}), got {mapping.overlap}"
-        yield Problem("mapping.overlap", message, f"use 0..{mapping.terms - 1}")
-    if 2 * mapping.coefficient_limit < mapping.terms:
-        message = f"{mapping.terms} distinct non-zero coefficients do not fit in the limit"
-        yield Problem("mapping.coefficient_limit", message, "50 is the usual choice")
-    if scenario.search.ring_bits == 16:
-        message = f"polyprotect compares powers up to {mapping.terms}, too fine for a 16-bit ring"
-        hint = (
-            "at norm 127 an element of a 128-d template is about 11 and its third power, kept at "
-            "the same scale, rounds to 0; use search.ring_bits: 32"
-        )
-        yield Problem("search.ring_bits", message, hint)
 
 
 def _check_search(scenario: Scenario) -> Iterator[Problem]:

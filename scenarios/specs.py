@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.features import FeatureSpec
+from protocol.mapping.spec import MappingSpec
 
 __all__ = [
     "DataSpec",
@@ -81,26 +82,6 @@ class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     adapt_minutes: Annotated[float, Meta(gt=0, le=1440)] = 14
 
 
-class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Identity-specific mapping of enrolled templates (PolyProtect).
-
-    Attributes:
-        kind: none, or polyprotect.
-        terms: polynomial terms m, which is also the number of powers of a probe.
-        overlap: elements that two neighbouring polynomials share.
-        coefficient_limit: largest absolute coefficient c_max of a key.
-        centred: subtract each key's mean on a public cohort.
-        cohort: pictures in that cohort.
-    """
-
-    kind: Literal["none", "polyprotect"] = "none"
-    terms: Annotated[int, Meta(ge=2, le=9)] = 5
-    overlap: Natural = 2
-    coefficient_limit: Positive = 50
-    centred: bool = True
-    cohort: Positive = 200
-
-
 class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The secure search and its decision.
 
@@ -111,7 +92,7 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         threshold: cosine at or above which two faces match; null calibrates it to `fpir`.
         fpir: false positive identification rate the threshold is calibrated to.
         output: what the client learns; bitmap is one bit per enrolled row.
-        radix: radix of the comparison's carry tree.
+        radix: bits per digit of the comparison; 2 costs least (docs/decisions/0010).
     """
 
     protocol: Literal["dealer"] = "dealer"
@@ -120,7 +101,7 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     threshold: Cosine | None = None
     fpir: Fraction = 0.01
     output: Literal["bitmap"] = "bitmap"
-    radix: Literal[2] = 2
+    radix: Literal[1, 2, 3, 4] = 2
 
     @property
     def ring_scale(self) -> int:
@@ -137,7 +118,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         seed: fixes splits, synthetic faces and (with test_randomness) the masks.
         runtime: ray runs one actor per party, memory runs all in this process.
         insecure: shortcuts this scenario takes, each named in the report.
-        capture_payloads: keep every message body in the run directory.
         report: write the HTML report after the run.
     """
 
@@ -151,7 +131,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     mapping: MappingSpec = msgspec.field(default_factory=MappingSpec)
     search: SearchSpec = msgspec.field(default_factory=SearchSpec)
     insecure: tuple[Insecure, ...] = ()
-    capture_payloads: bool = False
     report: bool = True
 
     @property
@@ -161,6 +140,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def row_length(self) -> int:
-        """Ring elements per gallery row: m powers of every element when mapped."""
-        powers = self.mapping.terms if self.mapping.kind == "polyprotect" else 1
+        """Ring elements per row: when mapped, m powers of every entry and a constant block."""
+        powers = self.mapping.terms + 1 if self.mapping.kind == "polyprotect" else 1
         return self.dimension * powers

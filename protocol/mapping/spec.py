@@ -39,16 +39,18 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Raises:
             ScenarioError: with the path of the field.
         """
-        _refuse(not 1 <= self.terms <= MAX_TERMS, "terms", f"must be 1..{MAX_TERMS}")
-        _refuse(not 0 <= self.overlap < self.terms, "overlap", "must be 0..terms-1")
-        _refuse(
-            2 * self.coefficient_limit < self.terms,
-            "coefficient_limit",
-            "leaves fewer distinct coefficients than terms",
-        )
-        _refuse(self.cohort < 2, "cohort", "must be at least 2 people")
+        terms, overlap = self.terms, self.overlap
+        if not 1 <= terms <= MAX_TERMS:
+            raise _problem("terms", f"got {terms}", f"use 1..{MAX_TERMS}; 5 is the usual choice")
+        if not 0 <= overlap < terms:
+            message = f"overlap must be below terms ({terms}), got {overlap}"
+            raise _problem("overlap", message, f"use 0..{terms - 1}")
+        if 2 * self.coefficient_limit < terms:
+            message = f"{terms} distinct non-zero coefficients do not fit in the limit"
+            raise _problem("coefficient_limit", message, "50 is the usual choice")
+        if self.cohort < 2:
+            raise _problem("cohort", f"got {self.cohort}", "use at least 2 people")
 
 
-def _refuse(wrong: bool, field: str, expectation: str) -> None:  # noqa: FBT001 - private helper
-    if wrong:
-        raise ScenarioError(expectation, where=f"mapping.{field}")
+def _problem(field: str, message: str, hint: str) -> ScenarioError:
+    return ScenarioError(message, where=f"mapping.{field}", hint=hint)

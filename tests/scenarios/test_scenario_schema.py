@@ -81,7 +81,6 @@ def test_a_bad_field_is_named_by_its_path(text: str, where: str, says: str) -> N
         ("features: {epsilon: -1}", "features.epsilon", "null"),
         ("features: {epsilon: .inf}", "features.epsilon", "null"),
         ("features: {colour: none, colour_epsilon: 1}", "features.colour_epsilon", "colour"),
-        ("mapping: {kind: polyprotect}", "search.ring_bits", "ring_bits: 32"),
         (
             "search: {ring_bits: 32}\nmapping: {kind: polyprotect, terms: 3, overlap: 3}",
             "mapping.overlap",
