@@ -1,1 +1,5 @@
 """The self-contained HTML report."""
+
+from reports.html.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,36 @@
+"""A table cell: a value for people, a note below it, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reports.wording import NOT_MEASURED, percent
+
+__all__ = ["Cell", "missing", "rate_cell"]
+
+
+class Cell(NamedTuple):
+    """What a cell shows; `why` stands where nothing was measured."""
+
+    value: str
+    note: str = ""
+    why: str = ""
+
+
+def missing(why: str) -> Cell:
+    """Return a cell for what was not measured, with the reason."""
+    return Cell(NOT_MEASURED, why=why)
+
+
+def rate_cell(rate: Mapping[str, Any] | None, why: str, mark: str = "") -> Cell:
+    """Return a proportion as per cent over its confidence interval."""
+    if rate is None or rate.get("value") is None:
+        return missing(why)
+    low, high = rate.get("low"), rate.get("high")
+    interval = "" if low is None or high is None else f"{_bare(low)} to {_bare(high)}"
+    return Cell(f"{percent(rate['value'])}{mark}", interval)
+
+
+def _bare(share: float) -> str:
+    return percent(share).removesuffix(" %")

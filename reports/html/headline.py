@@ -1,0 +1,164 @@
+"""The first screen: verdict, key numbers, and everything that limits what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from reports.html.accuracy import open_set_rate, tpir_label
+from reports.wording import NOT_MEASURED, count, counted, duration, percent, size
+
+__all__ = ["Banner", "Tile", "banners", "epsilon", "tiles", "verdict"]
+
+DEFAULT_FPIR: Final = 0.01
+_INSECURE: Final = {
+    "open_scores": (
+        "Scores are opened",
+        "the client receives every score, to measure accuracy; in operation they must stay shared",
+    ),
+    "trusted_dealer": (
+        "Trusted dealer",
+        "one party makes all masks; whoever colludes with it sees through them",
+    ),
+    "test_randomness": (
+        "Test randomness",
+        "masks and keys come from a seeded generator: nothing in this run was secret",
+    ),
+}
+
+
+class Tile(NamedTuple):
+    """A key number with what it means and what to compare it with."""
+
+    name: str
+    value: str
+    notes: tuple[str, ...]
+
+
+class Banner(NamedTuple):
+    """A limitation to know before reading on."""
+
+    kind: Literal["failed", "insecure", "synthetic", "trust"]
+    title: str
+    text: str
+
+
+def verdict(summary: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether all checks passed, and that as a sentence."""
+    failed = [check for check in summary["checks"] if not check["passed"]]
+    total = len(summary["checks"])
+    if not total:
+        return False, "Nothing was checked"
+    if failed:
+        return False, f"{len(failed)} of {counted(total, 'check')} failed"
+    return True, f"All {total} checks passed"
+
+
+def banners(summary: Mapping[str, Any]) -> Iterator[Banner]:
+    """Yield failed checks, insecure shortcuts, synthetic data and the trust model."""
+    for check in summary["checks"]:
+        if not check["passed"]:
+            yield Banner("failed", f"Check failed: {check['name']}", check["detail"])
+    protection = summary["protection"]
+    for entry in protection["insecure"]:
+        title, text = _INSECURE.get(entry, (entry, "an insecure shortcut of this scenario"))
+        yield Banner("insecure", f"Insecure: {title[0].lower()}{title[1:]}", f"{text} ({entry})")
+    if protection["synthetic_data"]:
+        text = "faces or templates are generated; accuracy says nothing about real people"
+        yield Banner("synthetic", "Synthetic data", text)
+    yield Banner("trust", "Trust model", _trust(summary))
+
+
+def tiles(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[Tile]:
+    """Return the key numbers: accuracy, latency, bytes, privacy, size."""
+    return [
+        _accuracy(summary, scenario),
+        _latency(summary["latency"]),
+        _bytes(summary["traffic"]["per_probe_bytes"]),
+        _privacy(summary["protection"]),
+        _extent(summary["run"]),
+    ]
+
+
+def epsilon(value: float | None) -> str:
+    """Return a privacy budget for people; without one there is no promise."""
+    return "no promise" if value is None else f"ε = {_number(value)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
+    search = scenario.get("search")
+    wanted = search.get("fpir") if isinstance(search, dict) else None
+    secure, baseline = (summary["accuracy"].get(name) for name in ("secure", "baseline"))
+    for target in (wanted, DEFAULT_FPIR):
+        found = open_set_rate(secure, target) if isinstance(target, float) else None
+        if found is not None and isinstance(target, float):
+            beside = open_set_rate(baseline, target)
+            value = percent(found["tpir"]["value"])
+            note = _beside(None if beside is None else beside["tpir"]["value"])
+            coarse = () if found["resolved"] else ("too few unmated probes to resolve this",)
+            return Tile(tpir_label(target), value, (note, *coarse))
+    return _operating(secure)
+
+
+def _operating(secure: Mapping[str, Any] | None) -> Tile:
+    operating = (secure or {}).get("operating") or {}
+    tpir, fpir = ((operating.get(name) or {}).get("value") for name in ("tpir", "fpir"))
+    notes = (f"at FPIR {percent(fpir)}" if fpir is not None else "no unmated probes", _beside(None))
+    return Tile("TPIR at the threshold", percent(tpir), notes)
+
+
+def _beside(baseline: float | None) -> str:
+    return f"unprotected baseline {NOT_MEASURED if baseline is None else percent(baseline)}"
+
+
+def _latency(latency: Mapping[str, Any]) -> Tile:
+    probe, search = latency["probe_s"], latency["search_probe_s"]
+    if probe["median"] is not None:
+        notes = (f"95 % within {duration(probe['p95'])}", f"search {duration(search['median'])}")
+        return Tile("Latency per probe", duration(probe["median"]), (*notes, _batch(latency)))
+    first = latency["first"]
+    if first is None:
+        return Tile("Latency per probe", NOT_MEASURED, ("no probe was searched",))
+    notes = ("one search only, warm-up included", f"search {duration(first['search_probe_s'])}")
+    return Tile("Latency per probe", duration(first["probe_s"]), (*notes, _batch(latency)))
+
+
+def _batch(latency: Mapping[str, Any]) -> str:
+    return "one probe per search" if latency["batch"] == 1 else f"batches of {latency['batch']}"
+
+
+def _bytes(per_probe: Mapping[str, Any]) -> Tile:
+    if per_probe["online"] is None:
+        return Tile("Bytes per probe", NOT_MEASURED, ("no probe was searched",))
+    notes = [f"{size(per_probe['offline'])} more beforehand"]
+    if per_probe["upload"] is not None:
+        notes.append(f"client uploads {size(per_probe['upload'])}")
+    if per_probe["evaluation"]:
+        notes.append(f"and {size(per_probe['evaluation'])} to evaluate")
+    return Tile("Online bytes per probe", size(per_probe["online"]), tuple(notes))
+
+
+def _privacy(protection: Mapping[str, Any]) -> Tile:
+    element, image = protection["element_epsilon"], protection["image_epsilon"]
+    mapping = protection["mapping"].get("kind", "none")
+    mapped = "no identity-specific mapping" if mapping == "none" else f"mapping: {mapping}"
+    if element is None:
+        return Tile("Noise on features", "none", ("no differential privacy", mapped))
+    return Tile("ε per element", _number(element), (f"{epsilon(image)} per image", mapped))
+
+
+def _extent(run: Mapping[str, Any]) -> Tile:
+    probes = f"{counted(run['probes'], 'probe')} searched"
+    notes = (probes, f"{count(run['mated'])} mated, {count(run['unmated'])} unmated")
+    return Tile("Enrolled entries", count(run["entries"]), notes)
+
+
+def _trust(summary: Mapping[str, Any]) -> str:
+    text = str(summary["protection"]["trust_model"])
+    runtime = summary["run"]["runtime"]
+    alone = "The parties ran in one trust domain"
+    return f"{text[:1].upper()}{text[1:]}. {alone} ({runtime}): their isolation is modelled."

@@ -1,0 +1,125 @@
+"""The page: one self-contained HTML file, without scripts and without references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from protocol.parties import PHASES
+from reports.disclosure import coalitions, openings, party_views, undeclared
+from reports.figures import compute_figure, curves_figure, scores_figure
+from reports.html import tables
+from reports.html.accuracy import accuracy_table
+from reports.html.headline import DEFAULT_FPIR, banners, tiles, verdict
+from reports.records import RunFiles
+from reports.sequence import mermaid
+from reports.sequence_svg import FORMS, legend_svg, sequence_svg
+from reports.wording import count, counted, duration, party_name, size
+
+__all__ = ["render"]
+
+TEMPLATE: Final = "report.html.j2"
+
+
+def render(run: RunFiles, summary: Mapping[str, Any]) -> str:
+    """Return the report of a run as one HTML page; equal inputs give equal pages.
+
+    Args:
+        run: the files of the run.
+        summary: the content of its `summary.json`.
+    """
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            **_headline(run, summary),
+            **_numbers(run, summary),
+            **_disclosure(run),
+            **_figures(run, summary),
+        )
+    )
+
+
+def _headline(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
+    passed, sentence = verdict(summary)
+    return {
+        "record": run.record,
+        "summary": summary,
+        "passed": passed,
+        "verdict": sentence,
+        "banners": list(banners(summary)),
+        "tiles": tiles(summary, run.scenario),
+        "scenario_yaml": run.scenario_yaml,
+    }
+
+
+def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
+    traffic, latency = summary["traffic"], summary["latency"]
+    return {
+        "accuracy": accuracy_table(summary),
+        "probe_rows": tables.probe_rows(latency),
+        "busy_rows": tables.busy_rows(latency),
+        "phase_rows": tables.phase_rows(latency),
+        "phases": PHASES,
+        "link_rows": tables.link_rows(traffic, run.record.costs),
+        "party_rows": tables.party_rows(traffic),
+        "probe_bars": tables.byte_bars(traffic["per_probe_bytes"]["kinds"]),
+        "entry_bars": tables.byte_bars(traffic["per_entry_bytes"]["kinds"]),
+        "protection_rows": list(tables.protection_rows(run.record)),
+        "run_rows": list(tables.run_rows(summary["run"])),
+        "environment_rows": list(tables.environment_rows(summary["environment"])),
+    }
+
+
+def _disclosure(run: RunFiles) -> dict[str, Any]:
+    return {
+        "views": party_views(run.events),
+        "openings": openings(run.events),
+        "coalitions": coalitions(),
+        "undeclared": undeclared(run.events),
+        "forms": FORMS,
+        "mermaid": mermaid(run.events),
+        # Built from fixed markup and escaped texts only.
+        "sequence_svg": Markup(sequence_svg(run.events)),  # noqa: S704
+        "legend_svg": Markup(legend_svg()),  # noqa: S704
+    }
+
+
+def _figures(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
+    record = run.record
+    search = run.scenario.get("search")
+    fpir = search.get("fpir") if isinstance(search, dict) else None
+    unit = _score_unit(record.threshold_ring, record.threshold_cosine, record.scale)
+    figures = {
+        "curves": curves_figure(run.observations, fpir or DEFAULT_FPIR),
+        "scores": scores_figure(run.observations, record.threshold_cosine, unit),
+        "compute": compute_figure(summary["latency"]["per_party"], run.probes),
+    }
+    # Drawn by matplotlib from numbers and fixed labels.
+    drawn = {name: svg and Markup(svg) for name, svg in figures.items()}  # noqa: S704
+    return {"figures": drawn}
+
+
+def _score_unit(threshold_ring: int, threshold_cosine: float, scale: int) -> float:
+    """Return the ring score of a cosine of one; mapped rows have a unit of their own."""
+    return threshold_ring / threshold_cosine if threshold_cosine else float(scale**2)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        size=size, duration=duration, count=count, party=party_name, counted=counted
+    )
+    return environment

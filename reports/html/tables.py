@@ -1,0 +1,203 @@
+"""Tables of latency, traffic, protection and environment, as rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from protocol.parties import PHASES
+from reports.html.cells import Cell, missing
+from reports.html.headline import epsilon
+from reports.records import CostRow, RunRecord
+from reports.wording import count, decimal, duration, party_name, size
+
+__all__ = [
+    "Bar",
+    "LinkRow",
+    "busy_rows",
+    "byte_bars",
+    "environment_rows",
+    "link_rows",
+    "party_rows",
+    "phase_rows",
+    "probe_rows",
+    "protection_rows",
+    "run_rows",
+]
+
+Row = Mapping[str, Any]
+
+
+class Bar(NamedTuple):
+    """A line of a bar chart made of table rows; `share` is in per cent of the longest."""
+
+    name: str
+    note: str
+    value: str
+    share: float
+
+
+class LinkRow(NamedTuple):
+    """One direction between two parties: declared beside sent payload, and the frames around."""
+
+    sender: str
+    receiver: str
+    messages: str
+    declared: str
+    payload: str
+    framing: str
+    wire: str
+    equal: bool
+    share: float
+
+
+def probe_rows(latency: Row) -> list[tuple[str, str, tuple[Cell, ...]]]:
+    """Return what a probe waits for: name, note, then median, 95 % and first search."""
+    first = latency["first"] or {}
+    spans = (
+        ("probe_s", "Probe to decision", "features sent until the client holds the decision"),
+        ("search_probe_s", "of that, search", "masked probe sent until then"),
+        ("batch_s", "Whole batch", f"{latency['batch']} probes per search"),
+        ("search_batch_s", "of that, search", "both servers and the decision shares"),
+    )
+    rows = [(name, note, _spread(latency[key], first.get(key))) for key, name, note in spans]
+    return rows if latency["batch"] > 1 else rows[:2]
+
+
+def busy_rows(latency: Row) -> list[tuple[str, tuple[str, ...]]]:
+    """Return each party's busy time by phase and in total."""
+    return [
+        (
+            party_name(row["party"]),
+            tuple(_busy(row[name]) for name in (*PHASES, "total")),
+        )
+        for row in latency["per_party"]
+    ]
+
+
+def phase_rows(latency: Row) -> list[tuple[str, str, str]]:
+    """Return each phase's wall time and the busy time of all parties in it."""
+    return [
+        (row["phase"], duration(row["wall_s"]), duration(row["compute_s"]))
+        for row in latency["per_phase"]
+    ]
+
+
+def party_rows(traffic: Row) -> list[tuple[str, str, str, str, str]]:
+    """Return each party's messages and wire bytes, sent and received."""
+    return [
+        (
+            party_name(row["party"]),
+            count(row["sent"]["messages"]),
+            size(row["sent"]["wire_bytes"]),
+            count(row["received"]["messages"]),
+            size(row["received"]["wire_bytes"]),
+        )
+        for row in traffic["per_party"]
+    ]
+
+
+def link_rows(traffic: Row, costs: Sequence[CostRow]) -> list[LinkRow]:
+    """Return every link's bytes beside what the formulas declare for it."""
+    most = max((row["wire_bytes"] for row in traffic["per_link"]), default=0)
+    ordered = sorted(traffic["per_link"], key=lambda row: -row["wire_bytes"])
+    return [_link(row, costs, most) for row in ordered]
+
+
+def byte_bars(kinds: Sequence[Row]) -> list[Bar]:
+    """Return bytes per probe (or entry) by kind of message, in the order they are sent."""
+    most = max((row["bytes"] or 0 for row in kinds), default=0)
+    ordered = sorted(kinds, key=lambda row: PHASES.index(row["phase"]))
+    return [
+        Bar(row["kind"], row["phase"], size(row["bytes"]), _percent_of(row["bytes"] or 0, most))
+        for row in ordered
+    ]
+
+
+def protection_rows(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Yield what shields picture, template and answer."""
+    protection = record.protection
+    yield "Frequency part, per element", epsilon(protection.element_epsilon)
+    yield "Frequency part, per image", epsilon(protection.image_epsilon)
+    yield "Colour part, per bit", _colour(protection.colour_bit_epsilon)
+    yield "Colour part, per image", _colour(protection.colour_image_epsilon)
+    yield "Everything sent of one image", epsilon(protection.total_epsilon)
+    yield "Features", _settings(protection.features, ("epsilon", "colour_epsilon"))
+    mapped = protection.mapping.get("kind", "none") != "none"
+    yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
+    yield "Answer given to the client", protection.output
+    yield "Network", protection.network
+
+
+def run_rows(run: Row) -> Iterator[tuple[str, str]]:
+    """Yield the parameters a run was made with."""
+    yield "Threshold", f"cosine {decimal(run['threshold_cosine'])}, ring {run['threshold_ring']:,}"
+    yield "Ring", f"Z mod 2^{run['ring_bits']}, embeddings scaled to norm {run['scale']:,}"
+    yield "Row length", f"{run['dimension']:,} ring elements"
+    yield "Runtime", run["runtime"]
+    yield "Wall time", duration(run["wall_s"])
+    yield "Run", run["id"]
+    yield "Audit hash", run["audit_hash"]
+
+
+def environment_rows(environment: Row) -> Iterator[tuple[str, str]]:
+    """Yield where the run was made; nested values become one line each."""
+    for name, value in environment.items():
+        if isinstance(value, Mapping):
+            yield name.capitalize(), ", ".join(f"{key} {_known(v)}" for key, v in value.items())
+        elif name.endswith("_gib"):
+            yield name.removesuffix("_gib").capitalize(), f"{_known(value)} GiB"
+        else:
+            yield name.replace("_", " ").capitalize(), _known(value)
+
+
+def _spread(spread: Row, first: float | None) -> tuple[Cell, ...]:
+    warm = "needs a second search"
+    return (
+        _time(spread["median"], warm),
+        _time(spread["p95"], warm),
+        _time(first, "no probe was searched"),
+    )
+
+
+def _time(seconds: float | None, why: str) -> Cell:
+    return missing(why) if seconds is None else Cell(duration(seconds))
+
+
+def _busy(seconds: float) -> str:
+    return duration(seconds) if seconds else "–"
+
+
+def _link(row: Row, costs: Sequence[CostRow], most: int) -> LinkRow:
+    mine = [c for c in costs if (c.sender, c.receiver) == (row["sender"], row["receiver"])]
+    declared = sum(cost.declared_bytes for cost in mine)
+    return LinkRow(
+        sender=party_name(row["sender"]),
+        receiver=party_name(row["receiver"]),
+        messages=count(row["messages"]),
+        declared=size(declared),
+        payload=size(row["payload_bytes"]),
+        framing=size(row["framing_bytes"]),
+        wire=size(row["wire_bytes"]),
+        equal=declared == row["payload_bytes"] and all(cost.equal for cost in mine),
+        share=_percent_of(row["wire_bytes"], most),
+    )
+
+
+def _percent_of(part: float, most: float) -> float:
+    return round(100 * part / most, 1) if most else 0.0
+
+
+def _colour(value: float | None) -> str:
+    return "nothing is sent" if value == 0 else epsilon(value)
+
+
+def _settings(settings: Row, without: Sequence[str] = ()) -> str:
+    shown = (f"{k.replace('_', ' ')} {_known(v)}" for k, v in settings.items() if k not in without)
+    return ", ".join(shown)
+
+
+def _known(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "unknown" if value is None else str(value)
