@@ -59,8 +59,11 @@ def declared(*extras: str) -> set[str]:
     return {requirement_name(line) for line in lines}
 
 
+INSTALLED = packages_distributions()
+
+
 def distributions(imported: str) -> set[str]:
-    return {requirement_name(name) for name in packages_distributions().get(imported, [imported])}
+    return {requirement_name(name) for name in INSTALLED.get(imported, [imported])}
 
 
 IMPORTED = {name for path in modules(*ROOMS) for name in third_party(path)}
