@@ -10,16 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from protocol.flows import COALITIONS, FLOWS, LEARNS, OPENINGS, Flow, Form, Knowledge, Opening
-from protocol.parties import PARTIES, Party, Phase
+from protocol.parties import PARTIES, PHASES, Party, Phase
 from reports.records import Event
 from reports.wording import listed, party_name
 
 __all__ = [
     "CoalitionRow",
+    "MatrixCell",
+    "MatrixRow",
     "OpeningRow",
     "PartyView",
     "Travelled",
     "coalitions",
+    "matrix",
     "openings",
     "party_views",
     "undeclared",
@@ -41,6 +44,26 @@ class Travelled(NamedTuple):
     needs_insecure: str | None
     messages: int
     payload_bytes: int
+
+
+class MatrixRow(NamedTuple):
+    """One kind of message in one phase, and what each party has to do with it.
+
+    `cells` has one entry per party: `received` bytes, or None for one that did not receive it;
+    `sent` tells whether it sent some.
+    """
+
+    kind: str
+    phase: Phase
+    form: Form
+    cells: tuple[MatrixCell, ...]
+
+
+class MatrixCell(NamedTuple):
+    """Whether a party sent a kind of message, and how many payload bytes of it reached it."""
+
+    sent: bool
+    received_bytes: int | None
 
 
 class PartyView(NamedTuple):
@@ -89,6 +112,19 @@ def party_views(events: Iterable[Event]) -> list[PartyView]:
     return [_view(party, [e for e in received if e.party == party]) for party in PARTIES]
 
 
+def matrix(events: Iterable[Event]) -> list[MatrixRow]:
+    """Return what travelled, kind by kind in the policy's order, against the parties."""
+    groups: dict[tuple[str, Phase, Form], list[Event]] = {}
+    for event in events:
+        groups.setdefault((event.kind, event.phase, event.form), []).append(event)
+    order = [(flow.kind, flow.phase, flow.form) for flow in FLOWS]
+    known = sorted(groups, key=lambda key: (PHASES.index(key[1]), _place(order, key), key))
+    return [
+        MatrixRow(*key, tuple(_matrix_cell(groups[key], party) for party in PARTIES))
+        for key in known
+    ]
+
+
 def openings(events: Iterable[Event]) -> list[OpeningRow]:
     """Return the ledger of openings: every one the policy knows, with this run's counts."""
     sent = [event for event in events if event.event == "sent"]
@@ -108,6 +144,12 @@ def undeclared(events: Iterable[Event]) -> list[str]:
         f"{kind} from {party_name(sender)} to {party_name(receiver)} in {phase} ({form})"
         for kind, sender, receiver, phase, form in sorted(odd)
     ]
+
+
+def _matrix_cell(events: Sequence[Event], party: Party) -> MatrixCell:
+    received = [e.payload_bytes for e in events if e.party == party and e.event == "received"]
+    sent = any(e.party == party and e.event == "sent" for e in events)
+    return MatrixCell(sent, sum(received) if received else None)
 
 
 def _view(party: Party, events: Sequence[Event]) -> PartyView:
@@ -162,5 +204,8 @@ def _flow_label(flow: Flow) -> tuple[str, str, str, str, str]:
 
 def _policy_order(row: Travelled) -> tuple[int, str, str]:
     order = [(flow.kind, flow.sender, flow.phase) for flow in FLOWS]
-    label = (row.kind, row.sender, row.phase)
-    return (order.index(label) if label in order else len(order), row.kind, row.sender)
+    return (_place(order, (row.kind, row.sender, row.phase)), row.kind, row.sender)
+
+
+def _place(order: Sequence[object], label: object) -> int:
+    return order.index(label) if label in order else len(order)

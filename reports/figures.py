@@ -58,9 +58,9 @@ _STYLE: Final[dict[str, Any]] = {
     "savefig.facecolor": "none",
 }
 _LINES: Final = {
-    "baseline": ("#718096", (0, (1, 1.4)), 2.0),
-    "protected_plain": ("#b7791f", (0, (6, 2)), 1.8),
-    "secure": ("#3b7dd8", "solid", 2.4),
+    "secure": ("#3b7dd8", "solid", 4.5),
+    "protected_plain": ("#d08b1d", (0, (5, 2)), 1.8),
+    "baseline": ("#8592a6", (0, (1, 1.2)), 2.0),
 }
 _PHASE_COLOURS: Final = dict(
     zip(PHASES, ("#94a3b8", "#3b7dd8", "#8b5cf6", "#2f9e6e", "#d69e2e"), strict=True)
@@ -91,7 +91,7 @@ def curves_figure(observations: Arrays, fpir_target: float | None = None) -> str
             axes.axvline(fpir_target, color=_INK, linewidth=0.8, linestyle=(0, (2, 3)))
         unmated = int(np.count_nonzero(observations["probe_identity"] == UNMATED))
         axes.set_xscale("log")
-        axes.set_xlim(0.8 / max(1, unmated), 1.05)
+        axes.set_xlim(0.8 * min(fpir_target or 1, 1 / max(1, unmated)), 1.05)
         axes.set_ylim(_floor([min(curve.tpir) for curve in found.values()]), 1.005)
         _name_rates(axes)
         axes.legend(loc="lower right")

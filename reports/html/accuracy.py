@@ -8,7 +8,14 @@ from typing import Any, Final, NamedTuple
 from reports.html.cells import Cell, missing, rate_cell
 from reports.wording import percent
 
-__all__ = ["AccuracyTable", "MeasureRow", "accuracy_table", "open_set_rate", "tpir_label"]
+__all__ = [
+    "AccuracyTable",
+    "MeasureRow",
+    "accuracy_table",
+    "open_set_rate",
+    "target_name",
+    "tpir_label",
+]
 
 Column = Mapping[str, Any]
 COLUMNS: Final = {
@@ -59,7 +66,7 @@ def open_set_rate(column: Column | None, target: float) -> Mapping[str, Any] | N
 
 def tpir_label(target: float) -> str:
     """Return the name of TPIR at a target FPIR, as `TPIR at FPIR 1 %`."""
-    return f"TPIR at FPIR {_share(target)}"
+    return f"TPIR at FPIR {target_name(target)}"
 
 
 def _measures(
@@ -70,7 +77,7 @@ def _measures(
     for target in _targets(columns, "tpir_at_fpir", "fpir_target", (0.1, 0.01)):
         yield tpir_label(target), "open set: found, at that rate of false alarms", _tpir(target)
     for target in _targets(columns, "tar_at_far", "far_target", (1e-3,)):
-        yield f"TAR at FAR {_share(target)}", "over all pairs of probe and entry", _tar(target)
+        yield f"TAR at FAR {target_name(target)}", "over all pairs of probe and entry", _tar(target)
     yield "TPIR at the threshold used", "from the decisions alone", _operating("tpir")
     yield "FPIR at the threshold used", "unmated probes with any match", _operating("fpir")
     yield (
@@ -82,7 +89,7 @@ def _measures(
 
 
 def _cell(column: Column | None, why: str, read: Callable[[Column], Cell]) -> Cell:
-    return missing(why) if column is None else read(column)
+    return missing(why)._replace(absent=True) if column is None else read(column)
 
 
 def _plain(name: str) -> Callable[[Column], Cell]:
@@ -141,6 +148,7 @@ def _at(
     return next((rate for rate in rates or () if abs(rate[field] - target) < 1e-12), None)
 
 
-def _share(target: float) -> str:
+def target_name(target: float) -> str:
+    """Return a target rate as per cent without needless digits: `1 %`, `0.1 %`."""
     digits = 0 if target >= 0.01 else 1 if target >= 1e-3 else 2
     return percent(target, digits)

@@ -11,11 +11,15 @@ __all__ = ["Cell", "missing", "rate_cell"]
 
 
 class Cell(NamedTuple):
-    """What a cell shows; `why` stands where nothing was measured."""
+    """What a cell shows; `why` stands where nothing was measured.
+
+    `absent` marks a cell of a column of which nothing at all was measured.
+    """
 
     value: str
     note: str = ""
     why: str = ""
+    absent: bool = False
 
 
 def missing(why: str) -> Cell:

@@ -8,7 +8,16 @@ from typing import Any, Final, Literal, NamedTuple
 from reports.html.accuracy import open_set_rate, tpir_label
 from reports.wording import NOT_MEASURED, count, counted, duration, percent, size
 
-__all__ = ["Banner", "Tile", "banners", "epsilon", "tiles", "verdict"]
+__all__ = [
+    "Banner",
+    "Tile",
+    "banners",
+    "check_name",
+    "epsilon",
+    "target_fpir",
+    "tiles",
+    "verdict",
+]
 
 DEFAULT_FPIR: Final = 0.01
 _INSECURE: Final = {
@@ -24,6 +33,15 @@ _INSECURE: Final = {
         "Test randomness",
         "masks and keys come from a seeded generator: nothing in this run was secret",
     ),
+}
+
+
+_CHECKS: Final = {
+    "oracle_equal": "Secure result equals the plaintext oracle",
+    "traffic_reconciled": "Every byte sent was received",
+    "costs_equal_declared": "Traffic equals the declared formulas",
+    "sequences_gapless": "No message lost, repeated or reordered",
+    "nothing_undeclared": "Nothing outside the flow policy",
 }
 
 
@@ -58,7 +76,7 @@ def banners(summary: Mapping[str, Any]) -> Iterator[Banner]:
     """Yield failed checks, insecure shortcuts, synthetic data and the trust model."""
     for check in summary["checks"]:
         if not check["passed"]:
-            yield Banner("failed", f"Check failed: {check['name']}", check["detail"])
+            yield Banner("failed", f"Check failed: {check_name(check['name'])}", check["detail"])
     protection = summary["protection"]
     for entry in protection["insecure"]:
         title, text = _INSECURE.get(entry, (entry, "an insecure shortcut of this scenario"))
@@ -67,6 +85,18 @@ def banners(summary: Mapping[str, Any]) -> Iterator[Banner]:
         text = "faces or templates are generated; accuracy says nothing about real people"
         yield Banner("synthetic", "Synthetic data", text)
     yield Banner("trust", "Trust model", _trust(summary))
+
+
+def check_name(name: str) -> str:
+    """Return what a check shows, in words; an unknown name stays readable."""
+    return _CHECKS.get(name, name.replace("_", " ").capitalize())
+
+
+def target_fpir(scenario: Mapping[str, Any]) -> float:
+    """Return the false-alarm rate the scenario aims at."""
+    search = scenario.get("search")
+    wanted = search.get("fpir") if isinstance(search, Mapping) else None
+    return float(wanted) if isinstance(wanted, (int, float)) and wanted > 0 else DEFAULT_FPIR
 
 
 def tiles(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[Tile]:
@@ -90,17 +120,14 @@ def _number(value: float) -> str:
 
 
 def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
-    search = scenario.get("search")
-    wanted = search.get("fpir") if isinstance(search, dict) else None
     secure, baseline = (summary["accuracy"].get(name) for name in ("secure", "baseline"))
-    for target in (wanted, DEFAULT_FPIR):
-        found = open_set_rate(secure, target) if isinstance(target, float) else None
-        if found is not None and isinstance(target, float):
+    for target in (target_fpir(scenario), DEFAULT_FPIR):
+        found = open_set_rate(secure, target)
+        if found is not None:
             beside = open_set_rate(baseline, target)
-            value = percent(found["tpir"]["value"])
             note = _beside(None if beside is None else beside["tpir"]["value"])
             coarse = () if found["resolved"] else ("too few unmated probes to resolve this",)
-            return Tile(tpir_label(target), value, (note, *coarse))
+            return Tile(tpir_label(target), percent(found["tpir"]["value"]), (note, *coarse))
     return _operating(secure)
 
 

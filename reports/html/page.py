@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
@@ -10,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from protocol.parties import PHASES
-from reports.disclosure import coalitions, openings, party_views, undeclared
+from reports.disclosure import coalitions, matrix, openings, party_views, undeclared
 from reports.figures import compute_figure, curves_figure, scores_figure
 from reports.html import tables
-from reports.html.accuracy import accuracy_table
-from reports.html.headline import DEFAULT_FPIR, banners, tiles, verdict
+from reports.html.accuracy import accuracy_table, target_name
+from reports.html.headline import banners, check_name, target_fpir, tiles, verdict
 from reports.records import RunFiles
 from reports.sequence import mermaid
 from reports.sequence_svg import FORMS, legend_svg, sequence_svg
@@ -48,6 +49,7 @@ def _headline(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     passed, sentence = verdict(summary)
     return {
         "record": run.record,
+        "started": _moment(run.record.started_utc),
         "summary": summary,
         "passed": passed,
         "verdict": sentence,
@@ -78,6 +80,7 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
 def _disclosure(run: RunFiles) -> dict[str, Any]:
     return {
         "views": party_views(run.events),
+        "matrix": matrix(run.events),
         "openings": openings(run.events),
         "coalitions": coalitions(),
         "undeclared": undeclared(run.events),
@@ -91,22 +94,30 @@ def _disclosure(run: RunFiles) -> dict[str, Any]:
 
 def _figures(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     record = run.record
-    search = run.scenario.get("search")
-    fpir = search.get("fpir") if isinstance(search, dict) else None
+    fpir = target_fpir(run.scenario)
     unit = _score_unit(record.threshold_ring, record.threshold_cosine, record.scale)
     figures = {
-        "curves": curves_figure(run.observations, fpir or DEFAULT_FPIR),
+        "curves": curves_figure(run.observations, fpir),
         "scores": scores_figure(run.observations, record.threshold_cosine, unit),
         "compute": compute_figure(summary["latency"]["per_party"], run.probes),
     }
     # Drawn by matplotlib from numbers and fixed labels.
     drawn = {name: svg and Markup(svg) for name, svg in figures.items()}  # noqa: S704
-    return {"figures": drawn}
+    return {"figures": drawn, "fpir_target": target_name(fpir)}
 
 
 def _score_unit(threshold_ring: int, threshold_cosine: float, scale: int) -> float:
     """Return the ring score of a cosine of one; mapped rows have a unit of their own."""
     return threshold_ring / threshold_cosine if threshold_cosine else float(scale**2)
+
+
+def _moment(started_utc: str) -> str:
+    """Return an ISO moment for people; what is none stays as it is."""
+    try:
+        moment = datetime.fromisoformat(started_utc)
+    except ValueError:
+        return started_utc
+    return moment.strftime("%d %B %Y, %H:%M UTC")
 
 
 @cache
@@ -120,6 +131,11 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        size=size, duration=duration, count=count, party=party_name, counted=counted
+        size=size,
+        duration=duration,
+        count=count,
+        party=party_name,
+        counted=counted,
+        check=check_name,
     )
     return environment
