@@ -51,6 +51,9 @@ def _banner(protection: Row) -> Iterator[Text]:
     if protection["insecure"]:
         shortcuts = ", ".join(protection["insecure"])
         yield Text(f"INSECURE: this run takes shortcuts: {shortcuts}", style="bold red")
+    if protection["synthetic_data"]:
+        text = "SYNTHETIC DATA: its accuracy says nothing about real people"
+        yield Text(text, style="bold yellow")
 
 
 def _accuracy(accuracy: Row) -> RenderableType:

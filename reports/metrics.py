@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from protocol.errors import DataError
 
 __all__ = [
+    "UNMATED",
     "Curve",
     "Decisions",
     "FoldedAccuracy",
@@ -185,7 +186,7 @@ def person_mean(hits: Hits, identity: Identities) -> PersonMean:
     _, person = np.unique(identity, return_inverse=True)
     means = np.bincount(person, weights=hits) / np.bincount(person)
     generator = np.random.default_rng(0)
-    resampled = [generator.choice(means, size=means.size).mean() for _ in range(RESAMPLES)]
+    resampled = generator.choice(means, size=(RESAMPLES, means.size)).mean(axis=1)
     low, high = np.quantile(resampled, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
     value = float(means.mean())
     low, high = min(float(low), value), max(float(high), value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,9 @@ import numpy as np
 from protocol.errors import DataError
 from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
 from reports.checks import run_checks
+from reports.html import render
 from reports.latency import latency_summary
+from reports.metrics import UNMATED
 from reports.records import RunFiles, read_run
 from reports.traffic import traffic_summary
 
@@ -66,9 +67,7 @@ def build(run_dir: Path, *, report: bool | None = None) -> Summary:
     content = summarise(run)
     _write(run_dir / SUMMARY, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     if run.scenario.get("report", True) if report is None else report:
-        page = _render(run, content)
-        if page is not None:
-            _write(run_dir / REPORT, page.encode())
+        _write(run_dir / REPORT, render(run, content).encode())
     return Summary(run_dir, content)
 
 
@@ -93,7 +92,7 @@ def summarise(run: RunFiles) -> dict[str, Any]:
 
 def _run(run: RunFiles) -> dict[str, Any]:
     record = run.record
-    mated = int(np.count_nonzero(run.observations["probe_identity"] >= 0))
+    mated = int(np.count_nonzero(run.observations["probe_identity"] != UNMATED))
     return {
         "id": record.run,
         "runtime": record.runtime,
@@ -113,24 +112,14 @@ def _run(run: RunFiles) -> dict[str, Any]:
     }
 
 
-def _warnings(run: RunFiles, columns: Mapping[str, Column | None]) -> list[str]:
-    """Return what a reader must know before quoting a number."""
-    found = []
-    if run.record.protection.synthetic_data:
-        found.append("the data is synthetic: accuracy says nothing about real faces")
-    identity = run.observations["probe_identity"]
-    unmated = int(np.count_nonzero(identity < 0))
+def _warnings(run: RunFiles, columns: Mapping[str, Column | None]) -> Iterator[str]:
+    """Yield what a reader must know before quoting an open-set rate."""
+    unmated = int(np.count_nonzero(run.observations["probe_identity"] == UNMATED))
     coarse = [fpir for fpir in FPIR_TARGETS if 0 < unmated < 1 / fpir]
     secure = columns["secure"]
     if coarse and secure is not None and secure.tpir_at_fpir:
         targets = ", ".join(f"{100 * fpir:g} %" for fpir in coarse)
-        found.append(f"{unmated} unmated probes are too few to resolve FPIR {targets}")
-    return found
-
-
-def _render(run: RunFiles, content: dict[str, Any]) -> str | None:
-    render = getattr(import_module("reports.html"), "render", None)
-    return None if render is None else str(render(run, content))
+        yield f"{unmated} unmated probes are too few to resolve FPIR {targets}."
 
 
 def _write(path: Path, data: bytes) -> None:

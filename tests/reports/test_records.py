@@ -35,9 +35,7 @@ def test_no_field_of_the_protection_record_is_dropped(opened: EditableRun) -> No
     assert set(record["protection"]) == set(Protection.__struct_fields__)
 
 
-@pytest.mark.parametrize(
-    "name", ["run.json", "journal.jsonl", "observations.npz", "scenario.yaml"]
-)
+@pytest.mark.parametrize("name", ["run.json", "journal.jsonl", "observations.npz", "scenario.yaml"])
 def test_a_missing_file_is_named_with_a_hint(opened: EditableRun, name: str) -> None:
     (opened.path / name).unlink()
     with pytest.raises(DataError, match="missing") as caught:
@@ -46,9 +44,7 @@ def test_a_missing_file_is_named_with_a_hint(opened: EditableRun, name: str) -> 
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "name", ["run.json", "journal.jsonl", "observations.npz", "scenario.yaml"]
-)
+@pytest.mark.parametrize("name", ["run.json", "journal.jsonl", "observations.npz", "scenario.yaml"])
 @pytest.mark.parametrize("data", [b"\xff\xfe{", b"[1, 2", b"3"])
 def test_garbage_is_refused_and_named(opened: EditableRun, name: str, data: bytes) -> None:
     (opened.path / name).write_bytes(data)
