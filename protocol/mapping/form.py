@@ -19,7 +19,8 @@ __all__ = ["PlainForm", "RowForm", "open_form"]
 class RowForm(Protocol):
     """Turns unit embeddings into integer rows and probes whose inner product is the score.
 
-    `score_unit` is the score of cosine 1; no score exceeds it in absolute value.
+    Who knows what: the enrolling client calls `map_row` with its own embedding and key, the model
+    provider calls `map_probe`; the form itself is made of public parameters only.
     """
 
     @property
@@ -30,6 +31,11 @@ class RowForm(Protocol):
     @property
     def score_unit(self) -> float:
         """Ring units per unit of cosine."""
+        ...
+
+    @property
+    def max_abs_score(self) -> int:
+        """Largest absolute score; twice that fits the ring's signed range, so nothing wraps."""
         ...
 
     def map_probe(self, units: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -52,6 +58,7 @@ class PlainForm:
         check_scale(scale, ring_bits)
         self.dimension = dimension
         self.score_unit = float(scale * scale)
+        self.max_abs_score = scale * scale
         self._scale = scale
 
     def map_probe(self, units: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -51,13 +51,19 @@ class MappingKey:
 
 
 class KeyRing:
-    """Issues one fresh key per identity; a revoked or issued key never comes back."""
+    """Issues one fresh key per identity; a revoked or issued key never comes back.
+
+    Attributes:
+        capacity: how many keys the ring issues at most, half of the key space.
+    """
 
     def __init__(self, spec: MappingSpec, random_bytes: RandomBytes) -> None:
         self._spec = spec
         self._random_bytes = random_bytes
         self._active: dict[str, MappingKey] = {}
         self._issued: set[MappingKey] = set()
+        # Drawing again until a key is new stays fast while at least half of them are.
+        self.capacity = key_space(spec) // 2
 
     def issue(self, identity: str) -> MappingKey:
         """Draw the key of an identity that has none.
@@ -68,7 +74,7 @@ class KeyRing:
         """
         if identity in self._active:
             raise LocalProtocolError("this identity has a key", hint="revoke it first")
-        if 2 * len(self._issued) >= key_space(self._spec):
+        if len(self._issued) >= self.capacity:
             message = f"half of the {key_space(self._spec)} possible keys are used up"
             hint = "raise mapping.terms or mapping.coefficient_limit"
             raise ScenarioError(message, where="mapping", hint=hint)

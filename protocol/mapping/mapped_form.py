@@ -1,7 +1,8 @@
 """Mapped rows in the ring: folded keys and templates, power features, balanced scales.
 
-Who knows what: the client draws the key and folds the row; the provider computes the power
-features of the probe; the cohort and the scales below are public.
+Who knows what: the client that enrols draws the key and folds the row; the provider computes
+the power features of a probe, for which it needs no key; the cohort, the anchor and the scales
+are public and the same for every row and probe. No message and no round is added to a search.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from protocol.errors import LocalProtocolError
 from protocol.mapping.keys import KeyRing, MappingKey
-from protocol.mapping.power_features import key_statistics, mapped_row, power_features
+from protocol.mapping.power_features import KeyedRow, PublicCohort
 from protocol.mapping.quantise import check_scale, clamp_round
 from protocol.mapping.spec import MappingSpec
 from protocol.sharing.prg import keyed_random_bytes
@@ -25,10 +26,23 @@ HEADROOM = 1.1
 class MappedForm:
     """Rows and probes of the strict 1:N search under identity-specific keys.
 
+    A cosine needs the norm of the mapped probe, which differs per key and is no linear function
+    of the power features. A row therefore asks for `numerator - anchor * (norm estimate - 1)`,
+    where both are linear: the part of the norm that power features can tell is subtracted at the
+    slope that makes the score equal to the cosine where the cosine is the anchor, the highest
+    impostor cosine of the cohort, near which thresholds lie. Away from it the score is a
+    monotone stand-in: higher is more alike.
+
     Probe block e is multiplied by a_e and row block e divided by it, with a_e chosen on the
     cohort so that both sides carry equal norm; then both are rounded with one public factor each
-    and norms of at most `scale`, so by Cauchy-Schwarz no score exceeds scale^2. A row or probe
-    longer than the cohort suggests is shrunk, which can only lower a matching score.
+    and norms of at most `scale`, so by Cauchy-Schwarz no score exceeds scale^2 and nothing wraps.
+    A row or probe longer than any the cohort suggests by a tenth is shrunk, which lowers scores.
+
+    Attributes:
+        dimension: D = m n entries per row and probe, plus a constant one where not centred.
+        score_unit: ring units per unit of cosine.
+        max_abs_score: scale^2, which no score exceeds.
+        anchor: the public cosine at which scores are cosines.
     """
 
     def __init__(
@@ -39,23 +53,40 @@ class MappedForm:
         scale: int,
         cohort: NDArray[np.float64],
     ) -> None:
+        """Derive the public scales from the cohort.
+
+        Args:
+            spec: a mapping of kind `polyprotect`.
+            dimension: entries n of an embedding.
+            ring_bits: the ring.
+            scale: norm bound of integer rows and probes.
+            cohort: public unit embeddings [c, n], c >= 2.
+
+        Raises:
+            ScenarioError: the scale does not fit the ring.
+            LocalProtocolError: the cohort is of another dimension.
+        """
         check_scale(scale, ring_bits)
-        self._spec = spec
-        self._scale = scale
-        self._cohort = cohort
-        self._length = dimension
-        self.dimension = (spec.terms + 1) * dimension
-        probes = power_features(cohort, spec.terms)
-        rows = self._sample_rows()
-        self._balance = _balance(probes, rows)[:, None]
+        if cohort.ndim != 2 or cohort.shape[1] != dimension:
+            message = f"the cohort has shape {cohort.shape}, expected [c, {dimension}]"
+            raise LocalProtocolError(message)
+        self._constant = not spec.centred
+        self._terms, self._scale = spec.terms, scale
+        self._public = PublicCohort(cohort, spec.terms, spec.overlap, centred=spec.centred)
+        self.dimension = spec.terms * dimension + self._constant
+        self.max_abs_score = scale * scale
+        samples = self._sample_rows(spec, cohort)
+        self.anchor = _highest_impostor(samples)
+        self._balance = np.ones(self.dimension)
+        probes, rows = self._flat_probes(cohort), np.stack([self._flat_row(s) for s in samples])
+        self._balance = self._balanced(probes, rows)
         self._probe_factor = scale / _longest(probes * self._balance)
         self._row_factor = scale / _longest(rows / self._balance)
         self.score_unit = self._probe_factor * self._row_factor
 
     def map_probe(self, units: NDArray[np.float64]) -> NDArray[np.int32]:
         """Return integer power features [B,D] of unit embeddings [B,n]."""
-        features = power_features(units, self._spec.terms) * self._balance
-        return self._rounded(features * self._probe_factor)
+        return clamp_round(self._flat_probes(units) * self._probe_factor, self._scale)
 
     def map_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.int32]:
         """Return the integer row [D] of one unit embedding [n] under its key.
@@ -63,41 +94,78 @@ class MappedForm:
         Raises:
             LocalProtocolError: there is no key.
         """
-        if key is None:
-            raise LocalProtocolError("a mapped row needs its identity's key")
-        row = self._real_row(unit, key) / self._balance
-        return self._rounded(row * self._row_factor)
+        return clamp_round(self._keyed_row(unit, key) * self._row_factor, self._scale)
+
+    def real_scores(
+        self, units: NDArray[np.float64], unit: NDArray[np.float64], key: MappingKey | None
+    ) -> NDArray[np.float64]:
+        """Return the scores [B] of probes [B,n] with one enrolled template, before rounding.
+
+        Raises:
+            LocalProtocolError: there is no key.
+        """
+        return np.asarray(self._flat_probes(units) @ self._keyed_row(unit, key))
 
     def ring_threshold(self, cosine: float) -> int:
         """Return the score a cosine stands for, rounded up and kept inside the score range."""
-        limit = self._scale**2
+        limit = self.max_abs_score
         return int(np.clip(np.ceil(cosine * self.score_unit), -limit, limit))
 
-    def _real_row(self, unit: NDArray[np.float64], key: MappingKey) -> NDArray[np.float64]:
-        spec = self._spec
-        statistics = key_statistics(key, self._cohort, spec.overlap, centred=spec.centred)
-        return mapped_row(unit, key, statistics, spec.overlap)
+    def _keyed_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.float64]:
+        if key is None:
+            raise LocalProtocolError("a mapped row needs its identity's key")
+        return self._flat_row(self._public.keyed_row(unit, key))
 
-    def _sample_rows(self) -> NDArray[np.float64]:
+    def _flat_probes(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        features = self._public.centred_features(units)
+        flat = features.reshape(*features.shape[:-2], -1)
+        if self._constant:
+            flat = np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], axis=-1)
+        return flat * self._balance
+
+    def _flat_row(self, row: KeyedRow) -> NDArray[np.float64]:
+        flat = (row.numerator - self.anchor * row.energy).ravel()
+        if self._constant:
+            flat = np.append(flat, row.offset)
+        return np.asarray(flat / self._balance)
+
+    def _sample_rows(self, spec: MappingSpec, cohort: NDArray[np.float64]) -> list[KeyedRow]:
         """Return rows of cohort members under public sample keys, to choose public scales."""
-        keys = KeyRing(self._spec, keyed_random_bytes(bytes(32), "public sample keys"))
-        members = self._cohort[np.arange(SAMPLE_KEYS) % len(self._cohort)]
-        return np.stack(
-            [self._real_row(unit, keys.issue(str(index))) for index, unit in enumerate(members)]
-        )
+        keys = KeyRing(spec, keyed_random_bytes(bytes(32), "public sample keys"))
+        count = min(SAMPLE_KEYS, keys.capacity)
+        members = cohort[np.arange(count) % len(cohort)]
+        return [
+            self._public.keyed_row(unit, keys.issue(str(index)))
+            for index, unit in enumerate(members)
+        ]
 
-    def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.int32]:
-        return clamp_round(values.reshape(*values.shape[:-2], self.dimension), self._scale)
+    def _balanced(
+        self, probes: NDArray[np.float64], rows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the factor [D] of each probe entry, one per block, equalising both sides."""
+        sizes = [self._block_sizes(side) for side in (probes, rows)]
+        floor = 1e-9 * sizes[1].max()
+        # Neither side may be divided by nothing: an empty block keeps a tiny, harmless factor.
+        factors = np.sqrt(np.maximum(sizes[1], floor) / np.maximum(sizes[0], floor))
+        entries = (self.dimension - self._constant) // self._terms
+        lengths = [entries] * self._terms + [1] * self._constant
+        return np.repeat(factors, lengths)
+
+    def _block_sizes(self, side: NDArray[np.float64]) -> NDArray[np.float64]:
+        starts = np.arange(self._terms + self._constant)
+        entries = (self.dimension - self._constant) // self._terms
+        energies = np.add.reduceat(np.square(side), starts * entries, axis=1)
+        return np.asarray(np.sqrt(energies.mean(axis=0)))
 
 
-def _balance(probes: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a_e [m + 1] that equalises the two sides' norms block by block."""
-    sizes = [np.sqrt((side**2).sum(axis=2).mean(axis=0)) for side in (probes, rows)]
-    tiny = np.finfo(np.float64).tiny
-    # A block that rows leave empty (no centring constant) costs the probe nothing at a_e = 0.
-    return np.where(sizes[1] > 0, np.sqrt(sizes[1] / np.maximum(sizes[0], tiny)), 1e-6)
+def _highest_impostor(samples: list[KeyedRow]) -> float:
+    """Return the highest cosine of a sample row with another member of the cohort."""
+    count = len(samples[0].impostors)
+    highest = [
+        float(np.delete(row.impostors, index % count).max()) for index, row in enumerate(samples)
+    ]
+    return max(highest)
 
 
-def _longest(blocks: NDArray[np.float64]) -> float:
-    norms = np.sqrt((blocks**2).sum(axis=(1, 2)))
-    return HEADROOM * float(norms.max())
+def _longest(vectors: NDArray[np.float64]) -> float:
+    return HEADROOM * float(np.linalg.norm(vectors, axis=1).max())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from protocol.errors import LocalProtocolError
 from protocol.mapping.keys import MappingKey
 
-__all__ = ["protect", "window_positions", "windows"]
+__all__ = ["powers", "protect", "protect_powers", "window_positions", "windows"]
 
 
 def windows(dimension: int, terms: int, overlap: int) -> int:
@@ -33,13 +33,34 @@ def window_positions(dimension: int, terms: int, overlap: int) -> NDArray[np.int
     return np.asarray(np.minimum(positions, dimension), dtype=np.intp)
 
 
+def powers(embeddings: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
+    """Return v, v^2, ..., v^m of every entry as [..., m, n]."""
+    stacked = np.repeat(embeddings[..., None, :], terms, axis=-2)
+    return np.asarray(np.cumprod(stacked, axis=-2))
+
+
+def protect_powers(
+    raised: NDArray[np.float64], key: MappingKey, overlap: int
+) -> NDArray[np.float64]:
+    """Map power features [..., m, n] to protected templates [..., k] under one key.
+
+    The map is linear in the powers, so it also maps differences from a mean.
+    """
+    dimension, terms = raised.shape[-1], len(key.exponents)
+    count, step = windows(dimension, terms, overlap), terms - overlap
+    mapped = np.zeros((*raised.shape[:-2], count))
+    for term, (coefficient, exponent) in enumerate(
+        zip(key.coefficients, key.exponents, strict=True)
+    ):
+        # Windows that would read this term past the end of v read a zero of the padding.
+        read = raised[..., exponent - 1, term : term + step * count : step]
+        mapped[..., : read.shape[-1]] += coefficient * read
+    return mapped
+
+
 def protect(embeddings: NDArray[np.float64], key: MappingKey, overlap: int) -> NDArray[np.float64]:
     """Map unit embeddings [..., n] to protected templates [..., k] under one key.
 
     P_w = sum over i of c_i * v[w s + i] ** e_i, with zeros past the end of v.
     """
-    terms = len(key.exponents)
-    padded = np.concatenate([embeddings, np.zeros((*embeddings.shape[:-1], 1))], axis=-1)
-    read = padded[..., window_positions(embeddings.shape[-1], terms, overlap)]
-    powers = read ** np.array(key.exponents)
-    return np.asarray(powers @ np.array(key.coefficients, dtype=np.float64))
+    return protect_powers(powers(embeddings, len(key.exponents)), key, overlap)

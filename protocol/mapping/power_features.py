@@ -1,77 +1,148 @@
 """The linear form of a mapped comparison: every strict 1:N score is one inner product.
 
-With power features phi(v) = (1, v, v^2, ..., v^m), the numerator of a score under any key is
+With power features phi(v) = (v, v^2, ..., v^m), the numerator of a score under any key is
 <phi(v), M>, where the row M folds key and protected template together at enrolment. The client
 that enrols keeps its key; the provider computes phi(v) without any key. Source: method
 reference, section 7 (linear form) and 6.3 (centring per key).
+
+Features are centred on the public cohort, z(v) = phi(v) - mean phi. Since the map is linear in
+phi, centring them once centres the mapped templates under every key, without a constant term.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.mapping.keys import MappingKey
-from protocol.mapping.polyprotect import protect, window_positions
+from protocol.mapping.polyprotect import powers, protect_powers, window_positions
 
-__all__ = ["KeyStatistics", "fold", "key_statistics", "mapped_row", "power_features"]
-
-
-class KeyStatistics(NamedTuple):
-    """What a key does to the public cohort: mean mapped template [k] and mean distance to it."""
-
-    mean: NDArray[np.float64]
-    norm: float
-
-
-def power_features(embeddings: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
-    """Return phi(v) as [..., m + 1, n]: the powers 1..m of each entry, after a constant block.
-
-    Block 0 holds the constant 1 in its first entry and zeros elsewhere.
-    """
-    constant = np.zeros_like(embeddings)
-    constant[..., 0] = 1.0
-    powers = [embeddings**exponent for exponent in range(1, terms + 1)]
-    return np.stack([constant, *powers], axis=-2)
+__all__ = ["KeyedRow", "PublicCohort", "fold", "fold_energy"]
 
 
 def fold(
     key: MappingKey, weights: NDArray[np.float64], dimension: int, overlap: int
 ) -> NDArray[np.float64]:
-    """Return M [m + 1, n] with <phi(v), M> = sum over w of P_w(v) * weights_w for every v.
+    """Return M [m, n] with <phi(v), M> = sum over w of P_w(v) * weights_w for every v.
 
-    Block 0 is left at zero for the caller's constant.
+    Args:
+        key: the identity's key.
+        weights: float64 [k], usually the enrolled template, divided by its norm.
+        dimension: n.
+        overlap: entries neighbouring windows share.
     """
+    coefficients = np.array(key.coefficients, dtype=np.float64)
+    return _scatter(key, key.exponents, weights[:, None] * coefficients, dimension, overlap)
+
+
+def fold_energy(key: MappingKey, centre: NDArray[np.float64], overlap: int) -> NDArray[np.float64]:
+    """Return E [m, n]: <phi(v), E> is, up to a constant, the separate energy of low-degree terms.
+
+    ||P(v) - mu||^2 is a sum of squares c_i^2 (v^e - mean)^2 = c_i^2 (v^2e - 2 mean v^e + mean^2)
+    and of mixed products of different entries. A square is linear in phi when 2e <= m; for unit
+    vectors higher degrees hardly count. Mixed products are not linear in phi and are left out.
+
+    Args:
+        key: the identity's key.
+        centre: mean powers [m, n], zero where nothing is centred.
+        overlap: entries neighbouring windows share.
+    """
+    terms, dimension = centre.shape
+    positions = window_positions(dimension, terms, overlap)
+    squares = np.array(
+        [c * c * (2 * e <= terms) for c, e in zip(key.coefficients, key.exponents, strict=True)],
+        dtype=np.float64,
+    )
+    padded = np.concatenate([centre, np.zeros((terms, 1))], axis=1)
+    means = padded[np.array(key.exponents) - 1, positions]
+    doubled = tuple(min(2 * exponent, terms) for exponent in key.exponents)
+    spread = np.broadcast_to(squares, positions.shape)
+    return _scatter(key, doubled, spread, dimension, overlap) + _scatter(
+        key, key.exponents, -2.0 * squares * means, dimension, overlap
+    )
+
+
+def _scatter(
+    key: MappingKey,
+    exponents: tuple[int, ...],
+    values: NDArray[np.float64],
+    dimension: int,
+    overlap: int,
+) -> NDArray[np.float64]:
+    """Add values [k, m] to the cells (exponent of the term, entry the term reads) of [m, n]."""
     terms = len(key.exponents)
     positions = window_positions(dimension, terms, overlap)
-    folded = np.zeros((terms + 1, dimension + 1))
-    blocks = np.broadcast_to(np.array(key.exponents), positions.shape)
-    values = weights[:, None] * np.array(key.coefficients, dtype=np.float64)[None, :]
-    np.add.at(folded, (blocks, positions), values)
-    return folded[:, :dimension]
+    width = dimension + 1
+    cells = (np.array(exponents) - 1) * width + positions
+    flat = np.bincount(cells.ravel(), weights=values.ravel(), minlength=terms * width)
+    return np.asarray(flat.reshape(terms, width)[:, :dimension])
 
 
-def key_statistics(
-    key: MappingKey, cohort: NDArray[np.float64], overlap: int, *, centred: bool
-) -> KeyStatistics:
-    """Return a key's statistics on public unit embeddings [c, n]; mean 0 unless centred."""
-    mapped = protect(cohort, key, overlap)
-    mean = mapped.mean(axis=0) if centred else np.zeros(mapped.shape[1])
-    return KeyStatistics(mean, float(np.linalg.norm(mapped - mean, axis=1).mean()))
+class KeyedRow:
+    """One enrolled template under its key, before rounding; held by the enrolling client only.
 
-
-def mapped_row(
-    unit: NDArray[np.float64], key: MappingKey, statistics: KeyStatistics, overlap: int
-) -> NDArray[np.float64]:
-    """Return the row M [m + 1, n] whose product with phi(v) approximates a cosine.
-
-    The score is <P(v) - mean, G> / (|G| * norm) with G = P(unit) - mean: the probe's own norm
-    is replaced by the key's mean norm on the cohort, so that it stays linear in phi(v).
+    Attributes:
+        numerator: [m, n], <z(v), numerator> + offset = <P(v) - mu, G> / (|G| norm).
+        energy: [m, n], <z(v), energy> = estimated |P(v) - mu| / norm, minus 1.
+        offset: the numerator's mean over the cohort, 0 when centred.
+        impostors: [c], exact cosines of the cohort with this template under this key.
     """
-    template = protect(unit, key, overlap) - statistics.mean
-    weights = template / (float(np.linalg.norm(template)) * statistics.norm)
-    row = fold(key, weights, unit.shape[-1], overlap)
-    row[0, 0] = -float(statistics.mean @ weights)
-    return row
+
+    __slots__ = ("energy", "impostors", "numerator", "offset")
+
+    def __init__(
+        self,
+        numerator: NDArray[np.float64],
+        energy: NDArray[np.float64],
+        offset: float,
+        impostors: NDArray[np.float64],
+    ) -> None:
+        self.numerator = numerator
+        self.energy = energy
+        self.offset = offset
+        self.impostors = impostors
+
+
+class PublicCohort:
+    """Public embeddings that tell the mean of the power features and each key's mean norm.
+
+    Every party may hold them: they are parameters of the deployment, not of a person.
+    """
+
+    def __init__(
+        self, embeddings: NDArray[np.float64], terms: int, overlap: int, *, centred: bool
+    ) -> None:
+        """Prepare the cohort.
+
+        Args:
+            embeddings: float64 [c, n], unit rows.
+            terms: m.
+            overlap: entries neighbouring windows share.
+            centred: subtract the mean of each key's mapped cohort from mapped vectors.
+        """
+        raised = powers(embeddings, terms)
+        self.mean = raised.mean(axis=0)
+        self.features = raised - self.mean
+        self._terms, self._overlap = terms, overlap
+        self._centre = self.mean if centred else np.zeros_like(self.mean)
+        self._mapped_from = raised - self._centre
+
+    def centred_features(self, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return z(v) [..., m, n] of unit embeddings [..., n]."""
+        return np.asarray(powers(embeddings, self._terms) - self.mean)
+
+    def keyed_row(self, unit: NDArray[np.float64], key: MappingKey) -> KeyedRow:
+        """Return the linear form of one unit embedding [n] enrolled under its key."""
+        overlap, size = self._overlap, unit.shape[-1]
+        enrolled = protect_powers(powers(unit, self._terms) - self._centre, key, overlap)
+        template = enrolled / float(np.linalg.norm(enrolled))
+        mapped = protect_powers(self._mapped_from, key, overlap)
+        norms = np.linalg.norm(mapped, axis=1)
+        norm = float(norms.mean())
+        products = mapped @ template
+        return KeyedRow(
+            fold(key, template / norm, size, overlap),
+            fold_energy(key, self._centre, overlap) / (2.0 * norm * norm),
+            float(products.mean()) / norm,
+            products / norms,
+        )

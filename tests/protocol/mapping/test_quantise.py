@@ -37,14 +37,14 @@ def test_entries_stay_within_one_step_of_the_real_vector(seed: int, scale: int) 
 
 
 def test_clamping_is_needed_and_keeps_the_direction() -> None:
-    x = np.random.default_rng(1).standard_normal((2000, 512))
+    x = np.random.default_rng(1).standard_normal((800, 512))
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     naive = np.rint(127 * unit).astype(np.int64)
     assert np.any((naive**2).sum(axis=1) > 127**2)
     q = quantise_template(x, 127).astype(np.int64)
-    error = (q[:1000] * q[1000:]).sum(axis=1) / 127**2 - (unit[:1000] * unit[1000:]).sum(axis=1)
+    error = (q[:400] * q[400:]).sum(axis=1) / 127**2 - (unit[:400] * unit[400:]).sum(axis=1)
     assert error.std() == pytest.approx(0.408 / 127, rel=0.15)
-    assert abs(error.mean()) < 4e-4
+    assert abs(error.mean()) < 6e-4
 
 
 def test_self_score_of_a_template_is_nearly_the_square_of_the_scale() -> None:
