@@ -17,7 +17,7 @@ from orchestration.record import run_record
 from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
-from protocol.errors import BautaError
+from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from scenarios.resources import check_runnable
 from scenarios.schema import resolved_yaml
@@ -45,6 +45,9 @@ def run_job(
         return _run(scenario, data_root, directory, on_progress, aborted.update)
     except BautaError as error:
         directory.fail(error, chain.from_iterable(aborted.values()))
+        raise
+    except KeyboardInterrupt:
+        directory.fail(InfrastructureError("interrupted"), ())
         raise
 
 

@@ -9,10 +9,15 @@ from protocol.errors import BautaError
 
 __all__ = ["errors", "output", "print_error"]
 
+PLAIN_WIDTH = 100
+
 
 def output() -> Console:
-    """Return the console of results: standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    """Return the console of results: standard output, of a fixed width when it is no terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
 
 
 def errors() -> Console:
