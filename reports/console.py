@@ -94,13 +94,12 @@ def _facts(summary: Summary) -> Table:
 
 
 def _protection(protection: Row) -> str:
-    parts = [
-        f"ε per element {_epsilon(protection['element_epsilon'])}",
-        f"per image {_epsilon(protection['image_epsilon'])}",
-        f"with colour {_epsilon(protection['total_epsilon'])}",
-        f"mapping {protection['mapping']['kind']}",
-    ]
-    return ", ".join(parts)
+    element, image = protection["element_epsilon"], protection["image_epsilon"]
+    total, mapping = protection["total_epsilon"], f"mapping {protection['mapping']['kind']}"
+    if element is None:
+        return f"no noise on the features, so no ε; {mapping}"
+    whole = "none in total: colour has no noise" if total is None else f"{total:,.4g} in total"
+    return f"ε {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
 
 
 def _latency(latency: Row) -> str:
@@ -119,7 +118,8 @@ def _latency(latency: Row) -> str:
 
 
 def _bytes(traffic: Row) -> str:
-    parts = [f"{part} {_size(traffic[part])}" for part in ("upload", "online", "offline")]
+    upload, online = _size(traffic["upload"]), _size(traffic["online"])
+    parts = [f"online {online} (upload {upload})", f"offline {_size(traffic['offline'])}"]
     if traffic["evaluation"]:
         parts.append(f"evaluation only {_size(traffic['evaluation'])}")
     return ", ".join(parts)
@@ -157,10 +157,6 @@ def _rate(rate: Row | None) -> str:
 
 def _interval(rate: Row | None) -> str:
     return "" if rate is None else f"{100 * rate['low']:.1f} – {100 * rate['high']:.1f}"
-
-
-def _epsilon(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.4g}"
 
 
 def _seconds(value: float) -> str:

@@ -174,7 +174,7 @@ def test_console_shows_shortcuts_accuracy_protection_cost_and_checks(
     row = next(line for line in text.splitlines() if line.startswith("rank-1 "))
     assert row.split()[1:9] == ["100.00", "%", "100.00", "%", "100.00", "%", "80.00", "%"]
     assert "SYNTHETIC DATA" in text
-    assert "ε per element none" in text
+    assert "no noise on the features, so no ε; mapping none" in text
     assert "trusted dealer" in text
     assert "upload" in text
     assert text.count("✓") == len(CHECKS)
@@ -185,7 +185,7 @@ def test_console_shows_budgets_in_epsilon(closed: EditableRun) -> None:
     budget = {"element_epsilon": 0.5, "image_epsilon": 395136.0, "total_epsilon": None}
     closed.edit_record(lambda record: record["protection"].update(budget, insecure=[]))
     text = printed(build(closed.path, report=False))
-    assert "ε per element 0.5, per image 3.951e+05, with colour none" in text
+    assert "ε 0.5 per element, 3.951e+05 per image, none in total" in text
     assert "INSECURE" not in text
 
 
