@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
@@ -28,6 +29,8 @@ from reports.wording import party_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    Canvas = tuple[Figure, list[Axes]]
 
 __all__ = ["compute_figure", "curves_figure", "scores_figure"]
 
@@ -68,6 +71,7 @@ _PHASE_COLOURS: Final = dict(
 _SEARCH_PHASES: Final[tuple[Phase, ...]] = ("offline", "online", "evaluation")
 _MATED: Final = "#2f9e6e"
 _UNMATED: Final = "#d9534f"
+_WIDTH: Final = 7.4
 _NOTHING_BELOW: Final = 1e-4
 
 
@@ -80,7 +84,7 @@ def curves_figure(observations: Arrays, fpir_target: float | None = None) -> str
     if not found:
         return None
     with _style("curves"):
-        figure, axes = _canvas(7.4, 3.5)
+        figure, (axes,) = _canvas(3.5)
         for name in (name for name in _LINES if name in found):
             colour, dash, width = _LINES[name]
             axes.step(
@@ -116,12 +120,12 @@ def scores_figure(observations: Arrays, threshold: float, score_unit: float) -> 
         (ranking.impostor[~mated] / score_unit, _UNMATED, "unmated: best score of any entry"),
     ]
     with _style("scores"):
-        figure, axes = _canvas(7.4, 2.9)
+        figure, (axes,) = _canvas(2.9, top=0.38)
         _histograms(axes, series, threshold)
         axes.set_xlabel("score as a cosine")
         axes.set_ylabel("share of probes")
         axes.yaxis.set_major_formatter(FuncFormatter(_as_percent))
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.2), ncols=2, borderaxespad=0)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.19), ncols=2, borderaxespad=0)
         return _svg(figure, "Best scores of mated and unmated probes, with the threshold")
 
 
@@ -136,8 +140,7 @@ def compute_figure(compute: Sequence[Mapping[str, Any]], probes: int) -> str | N
         return None
     rows = list(reversed(compute))
     with _style("compute"):
-        figure = Figure(figsize=(7.4, 2.5), layout="constrained")
-        panels = figure.subplots(1, 2 if probes else 1, sharey=True, squeeze=False)[0]
+        figure, panels = _canvas(2.5, panels=2 if probes else 1, left=1.1, top=0.38)
         _stack(panels[0], rows, PHASES, 1.0)
         panels[0].set_xlabel("whole run: busy seconds")
         if probes:
@@ -145,7 +148,7 @@ def compute_figure(compute: Sequence[Mapping[str, Any]], probes: int) -> str | N
             panels[1].set_xlabel("searching: busy ms per probe")
         panels[0].set_yticks(range(len(rows)), [party_name(row["party"]) for row in rows])
         keys = [Patch(color=_PHASE_COLOURS[phase], label=phase) for phase in PHASES]
-        figure.legend(handles=keys, loc="outside upper center", ncols=len(keys))
+        figure.legend(handles=keys, loc="upper center", ncols=len(keys))
         return _svg(figure, "Busy time of each party by phase")
 
 
@@ -172,9 +175,8 @@ def _histograms(
     for values, colour, label in finite:
         if values.size:
             weights = np.full(values.size, 1 / values.size)
-            axes.hist(
-                values, bins=list(bins), weights=weights, color=colour, alpha=0.62, label=label
-            )
+            shares, edges = np.histogram(values, bins=bins, weights=weights)
+            axes.stairs(shares, edges, fill=True, color=colour, alpha=0.62, label=label)
     axes.axvline(threshold, color=_INK, linewidth=1.1, linestyle=(0, (4, 3)))
     axes.annotate(
         f"threshold {threshold:.3f}", (threshold, 1), xycoords=("data", "axes fraction"),
@@ -195,9 +197,15 @@ def _style(salt: str) -> AbstractContextManager[None]:
     return mpl.rc_context(settings)
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+def _canvas(height: float, *, panels: int = 1, left: float = 0.85, top: float = 0.1) -> Canvas:
+    """Return a figure and its panels, with margins in inches (no layout engine: it costs time)."""
+    figure = Figure(figsize=(_WIDTH, height))
+    axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(
+        left=left / _WIDTH, right=1 - 0.2 / _WIDTH, bottom=0.5 / height, top=1 - top / height,
+        wspace=0.06,
+    )  # fmt: skip
+    return figure, list(axes)
 
 
 def _floor(lowest: Sequence[float]) -> float:
@@ -213,7 +221,7 @@ def _svg(figure: Figure, title: str) -> str:
     """Return a figure as an `svg` element without prolog, ids of groups, metadata or dates."""
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(out, format="svg", metadata=nothing)
+    FigureCanvasSVG(figure).print_svg(out, metadata=nothing)  # type: ignore[no-untyped-call]
     text = out.getvalue()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r'<g id="[^"]*"', "<g", text)

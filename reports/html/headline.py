@@ -160,7 +160,7 @@ def _batch(latency: Mapping[str, Any]) -> str:
 
 def _bytes(per_probe: Mapping[str, Any]) -> Tile:
     if per_probe["online"] is None:
-        return Tile("Bytes per probe", NOT_MEASURED, ("no probe was searched",))
+        return Tile("Online bytes per probe", NOT_MEASURED, ("no probe was searched",))
     notes = [f"{size(per_probe['offline'])} more beforehand"]
     if per_probe["upload"] is not None:
         notes.append(f"client uploads {size(per_probe['upload'])}")
