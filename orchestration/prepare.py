@@ -31,6 +31,7 @@ from scenarios.specs import Scenario
 __all__ = ["Preparation", "prepare"]
 
 CALIBRATION_PEOPLE = 1500
+MINIMUM_IMPOSTORS = 100
 LOAD_BATCH = 64
 PREPARED_BYTES = 512 << 20
 MATERIAL_BYTES_PER_ENTRY = 32
@@ -67,7 +68,7 @@ def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress)
     cohort = _cohort(scenario, dataset, networks, on_progress)
     mapped = None if scenario.mapping.kind == "none" else cohort[: scenario.mapping.cohort]
     form = row_form(scenario, mapped)
-    threshold, notes = _threshold(scenario, form, cohort)
+    threshold, notes = _threshold(scenario, form, _impostors(cohort, mapped))
     plan = _plan(scenario, split, form, threshold)
     return Preparation(
         plan,
@@ -102,6 +103,14 @@ def _cohort(
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     rounded: npt.NDArray[np.float64] = unit.astype(np.float32).astype(np.float64)
     return rounded
+
+
+def _impostors(
+    cohort: npt.NDArray[np.float64], mapped: npt.NDArray[np.float64] | None
+) -> npt.NDArray[np.float64]:
+    """Return the people a threshold is calibrated on: not those a mapping is centred on."""
+    used = 0 if mapped is None else len(mapped)
+    return cohort[used:] if len(cohort) - used >= MINIMUM_IMPOSTORS else cohort
 
 
 def _threshold(

@@ -140,6 +140,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def row_length(self) -> int:
-        """Ring elements per row: when mapped, m powers of every entry and a constant block."""
-        powers = self.mapping.terms + 1 if self.mapping.kind == "polyprotect" else 1
+        """Ring elements per gallery row: m powers of every entry when mapped."""
+        powers = self.mapping.terms if self.mapping.kind == "polyprotect" else 1
         return self.dimension * powers
