@@ -99,7 +99,7 @@ def _metric_warnings(scenario: Scenario) -> Iterator[str]:
     if "open_scores" not in scenario.insecure:
         yield "Scores stay secret: rank-1 and curves need insecure: [open_scores]."
     if scenario.mapping.kind != "none" and scenario.search.ring_bits == 16:
-        yield "Mapped rows lose up to 6 points of rank-1 in a 16-bit ring; use search.ring_bits: 32."
+        yield "Mapped rows lose accuracy in a 16-bit ring; prefer search.ring_bits: 32."
     features = scenario.features
     bare_colour = features.colour != "none" and features.colour_epsilon is None
     if features.epsilon is not None and bare_colour:
