@@ -68,6 +68,8 @@ def run_on_ray(
         BautaError: the first party's failure, as it was raised there.
         InfrastructureError: Ray did not start, an actor died or a deadline passed.
     """
+    tell = on_progress or _nothing
+    tell(Progress("start", 0, note="Ray"))
     with cluster():
         header = Header(
             party=MODEL_PROVIDER,
@@ -80,8 +82,9 @@ def run_on_ray(
         )
         actors = _Actors()
         try:
+            tell(Progress("start", 0, note="one actor per party"))
             actors.spawn(briefs, header)
-            return actors.run(briefs, on_progress)
+            return actors.run(briefs, tell)
         except BautaError:
             if on_abort is not None:
                 on_abort(actors.salvage())
@@ -110,7 +113,7 @@ class _Actors:
             ray.kill(handle, no_restart=True)
 
     def run(
-        self, briefs: Mapping[Party, bytes], on_progress: OnProgress | None
+        self, briefs: Mapping[Party, bytes], on_progress: OnProgress
     ) -> dict[Party, PartyOutcome]:
         """Prepare all, play all, then collect."""
         handles = self._handles.items()
@@ -156,15 +159,13 @@ class _Actors:
 class _Poll:
     """Asks one actor for its progress, never more than one question at a time."""
 
-    def __init__(self, handle: Handle, on_progress: OnProgress | None) -> None:
+    def __init__(self, handle: Handle, on_progress: OnProgress) -> None:
         self._handle = handle
         self._on_progress = on_progress
         self._asked: Reference = None
 
     def tick(self) -> None:
         """Hand on an answer that has come, and ask again."""
-        if self._on_progress is None:
-            return
         if self._asked is None:
             self._asked = self._handle.progress.remote()
         if not ray.wait([self._asked], timeout=0)[0]:
@@ -181,6 +182,10 @@ def _progress(reference: Reference) -> Progress | None:
     except RayError:
         return None
     return decode_progress(data) if data else None
+
+
+def _nothing(_: Progress) -> None:
+    """Watch nothing."""
 
 
 def _spawn(header: Header) -> Handle:

@@ -143,7 +143,7 @@ def encode_array(array: npt.NDArray[Any]) -> bytes:
     if array.dtype.kind not in "biuf":
         raise LocalProtocolError(f"an observed array of {array.dtype} holds no plain numbers")
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return msgspec.msgpack.encode(_Array(array.dtype.str, array.shape, memoryview(flat)))
+    return msgspec.msgpack.encode(_Array(array.dtype.str, array.shape, flat.data))
 
 
 def decode_array(data: bytes) -> npt.NDArray[Any]:
