@@ -65,8 +65,8 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share of one as per cent: `97.8 %`."""
-    return f"{100 * share:.{digits}f} %" if _finite(share) else NOT_MEASURED
+    """Return a share of one as per cent, with a space that does not break: `97.8 %`."""
+    return f"{100 * share:.{digits}f}\u00a0%" if _finite(share) else NOT_MEASURED
 
 
 def count(number: float | None) -> str:

@@ -37,4 +37,4 @@ def rate_cell(rate: Mapping[str, Any] | None, why: str, mark: str = "") -> Cell:
 
 
 def _bare(share: float) -> str:
-    return percent(share).removesuffix(" %")
+    return percent(share).removesuffix("%").strip()

@@ -143,19 +143,28 @@ def _beside(baseline: float | None) -> str:
 
 
 def _latency(latency: Mapping[str, Any]) -> Tile:
-    probe, search = latency["probe_s"], latency["search_probe_s"]
-    if probe["median"] is not None:
-        notes = (f"95 % within {duration(probe['p95'])}", f"search {duration(search['median'])}")
-        return Tile("Latency per probe", duration(probe["median"]), (*notes, _batch(latency)))
-    first = latency["first"]
-    if first is None:
-        return Tile("Latency per probe", NOT_MEASURED, ("no probe was searched",))
-    notes = ("one search only, warm-up included", f"search {duration(first['search_probe_s'])}")
-    return Tile("Latency per probe", duration(first["probe_s"]), (*notes, _batch(latency)))
+    """Return the time of one probe; in a batch that is its share, and the batch is named too."""
+    many = latency["batch"] > 1
+    name = "Time per probe" if many else "Latency per probe"
+    if latency["first"] is None:
+        return Tile(name, NOT_MEASURED, ("no probe was searched",))
+    whole, search, batch = (
+        _typical(latency, key) for key in ("probe_s", "search_probe_s", "batch_s")
+    )
+    notes = [f"of it private search {duration(search)}"]
+    if many:
+        notes.append(f"batch of {latency['batch']} answered in {duration(batch)}")
+    if latency["probe_s"]["median"] is None:
+        notes.append("one search only, warm-up included")
+    elif not many:
+        notes.append(f"95 % within {duration(latency['probe_s']['p95'])}")
+    return Tile(name, duration(whole), tuple(notes))
 
 
-def _batch(latency: Mapping[str, Any]) -> str:
-    return "one probe per search" if latency["batch"] == 1 else f"batches of {latency['batch']}"
+def _typical(latency: Mapping[str, Any], key: str) -> float:
+    """Return the median of the searches after the first, or the first if there is no other."""
+    middle = latency[key]["median"]
+    return float(latency["first"][key] if middle is None else middle)
 
 
 def _bytes(per_probe: Mapping[str, Any]) -> Tile:

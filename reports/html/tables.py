@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
 from reports.html.cells import Cell, missing
@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 Row = Mapping[str, Any]
+_WHOLE: Final = "features sent until the client holds every decision share"
+_SEARCH: Final = "masked probes sent until then"
 
 
 class Bar(NamedTuple):
@@ -53,15 +55,19 @@ class LinkRow(NamedTuple):
 
 def probe_rows(latency: Row) -> list[tuple[str, str, tuple[Cell, ...]]]:
     """Return what a probe waits for: name, note, then median, 95 % and first search."""
+    many = latency["batch"] > 1
+    spans = [
+        ("batch_s", "Batch to decisions" if many else "Probe to decision", _WHOLE),
+        ("search_batch_s", "of it private search", _SEARCH),
+    ]
+    if many:
+        share = f"the batch divided by its probes, {latency['batch']} if full"
+        spans += [
+            ("probe_s", "Per probe", share),
+            ("search_probe_s", "of it private search", share),
+        ]
     first = latency["first"] or {}
-    spans = (
-        ("probe_s", "Probe to decision", "features sent until the client holds the decision"),
-        ("search_probe_s", "of that, search", "masked probe sent until then"),
-        ("batch_s", "Whole batch", f"{latency['batch']} probes per search"),
-        ("search_batch_s", "of that, search", "both servers and the decision shares"),
-    )
-    rows = [(name, note, _spread(latency[key], first.get(key))) for key, name, note in spans]
-    return rows if latency["batch"] > 1 else rows[:2]
+    return [(name, note, _spread(latency[key], first.get(key))) for key, name, note in spans]
 
 
 def busy_rows(latency: Row) -> list[tuple[str, tuple[str, ...]]]:

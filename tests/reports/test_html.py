@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from editable_run import EditableRun
+from editable_run import BATCH, EditableRun
 
 from protocol.flows import COALITIONS, LEARNS
 from reports.html import page, render
@@ -16,6 +16,7 @@ from reports.html.headline import banners, epsilon, tiles, verdict
 from reports.html.tables import link_rows, probe_rows
 from reports.records import RunFiles, read_run
 from reports.summary import summarise
+from reports.wording import duration
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a onerror=alert(1)>'
 DRAWN = {True: "<svg></svg>"}
@@ -186,8 +187,8 @@ def test_no_probe_is_told_in_the_headline(opened: EditableRun) -> None:
     forget_the_search(opened)
     run, summary, markup = page_of(opened)
     shown = {tile.name: tile for tile in tiles(summary, run.scenario)}
-    assert shown["Latency per probe"].value == "not measured"
-    assert shown["Latency per probe"].notes == ("no probe was searched",)
+    assert shown["Time per probe"].value == "not measured"
+    assert shown["Time per probe"].notes == ("no probe was searched",)
     assert shown["Online bytes per probe"].value == "not measured"
     assert "not measured: no probe was searched" in visible(markup)
 
@@ -196,13 +197,13 @@ def test_no_probe_is_told_in_the_headline(opened: EditableRun) -> None:
 def test_the_baseline_stands_beside_the_secure_result(with_baseline: EditableRun) -> None:
     run, summary, markup = page_of(with_baseline)
     tile = tiles(summary, run.scenario)[0]
-    assert tile.name == "TPIR at FPIR 1 %"
-    assert tile.value == "100.0 %"
-    assert tile.notes[0] == "unprotected baseline 80.0 %"
+    assert tile.name == "TPIR at FPIR 1\u00a0%"
+    assert tile.value == "100.0\u00a0%"
+    assert tile.notes[0] == "unprotected baseline 80.0\u00a0%"
     table = accuracy_table(summary)
     rank_1 = dict(zip([name for name, _ in table.headings], table.rows[0].cells, strict=True))
-    assert rank_1["Unprotected baseline"].value == "80.0 %"
-    assert rank_1["Secure search"].value == "100.0 %"
+    assert rank_1["Unprotected baseline"].value == "80.0\u00a0%"
+    assert rank_1["Secure search"].value == "100.0\u00a0%"
     assert table.unresolved
     assert "unprotected baseline" in markup
 
@@ -248,10 +249,24 @@ def test_links_show_declared_beside_sent_bytes(opened: EditableRun) -> None:
 
 def test_batches_have_rows_of_their_own_only_if_they_hold_several(opened: EditableRun) -> None:
     latency = summarise(read_run(opened.path))["latency"]
-    assert [name for name, _, _ in probe_rows(latency)][2:] == ["Whole batch", "of that, search"]
-    assert len(probe_rows({**latency, "batch": 1})) == 2
-    (_, _, cells), *_ = probe_rows({**latency, "probe_s": {"median": None, "p95": None}})
+    names = [name for name, _, _ in probe_rows(latency)]
+    assert names[::2] == ["Batch to decisions", "Per probe"]
+    single = probe_rows({**latency, "batch": 1})
+    assert [name for name, _, _ in single] == ["Probe to decision", "of it private search"]
+    (_, _, cells), *_ = probe_rows({**latency, "batch_s": {"median": None, "p95": None}})
     assert cells[0].why == "needs a second search"
+
+
+def test_a_batch_is_not_sold_as_latency(opened: EditableRun) -> None:
+    summary = summarise(read_run(opened.path))
+    tile = tiles(summary, {})[1]
+    assert tile.name == "Time per probe"
+    assert any(note.startswith(f"batch of {BATCH} answered in") for note in tile.notes)
+    latency = {**summary["latency"], "batch": 1, "probe_s": {"median": None, "p95": None}}
+    alone = tiles({**summary, "latency": latency}, {})[1]
+    assert alone.name == "Latency per probe"
+    assert alone.value == duration(latency["first"]["probe_s"])
+    assert "one search only, warm-up included" in alone.notes
 
 
 def test_unknown_insecure_entries_still_get_a_banner(opened: EditableRun) -> None:

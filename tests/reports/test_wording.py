@@ -67,7 +67,11 @@ def test_sizes_keep_three_digits(amount: float) -> None:
 
 
 def test_words() -> None:
-    assert (percent(0.9777), percent(0.01, 0), count(1680.2)) == ("97.8 %", "1 %", "1,680")
+    assert (percent(0.9777), percent(0.01, 0), count(1680.2)) == (
+        "97.8\u00a0%",
+        "1\u00a0%",
+        "1,680",
+    )
     assert (counted(1, "message"), counted(2, "search")) == ("1 message", "2 searches")
     assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")
     assert (party_name("gallery_holder"), party_name("?")) == ("Gallery holder", "?")
