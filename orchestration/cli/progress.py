@@ -29,7 +29,9 @@ def progress_view(console: Console) -> Iterator[OnProgress]:
     """Show progress reports while the block runs."""
     if console.is_terminal:
         with _live(console) as bars:
-            yield _LiveView(bars).show
+            view = _LiveView(bars)
+            yield view.show
+            view.fill()
     else:
         yield PlainView(console.print).show
 
@@ -95,7 +97,7 @@ class _LiveView:
         """Take one report."""
         now = monotonic()
         if self._estimate.entered(progress, now) or self._task is None:
-            self._fill()
+            self.fill()
             self._task = self._bars.add_task(progress.stage, total=None, count="", left="")
         self._bars.update(
             self._task,
@@ -105,11 +107,14 @@ class _LiveView:
             left=self._estimate.left(progress, now),
         )
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """Show the present stage as finished."""
         if self._task is None:
             return
-        total = self._bars.tasks[self._task].total or 1
-        self._bars.update(self._task, total=total, completed=total, left="")
+        total = self._bars.tasks[self._task].total
+        count = f"{total:.0f}/{total:.0f}" if total else ""
+        full = total or 1
+        self._bars.update(self._task, total=full, completed=full, count=count, left="")
 
 
 def _live(console: Console) -> RichProgress:

@@ -45,12 +45,14 @@ def run(
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
     from orchestration.cli.verdict import judge
+    from orchestration.progress import Progress
     from scenarios.resources import data_root
     from scenarios.schema import load_scenario
 
     chosen = (*overrides, f"runtime={runtime}") if runtime else overrides
     loaded = load_scenario(scenario, chosen)
     with progress_view(errors()) as on_progress:
+        on_progress(Progress("prepare", 0))
         from orchestration.job import run_job
 
         directory = run_job(loaded, data_root=data_root(), out_root=out, on_progress=on_progress)

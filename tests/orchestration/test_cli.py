@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from orchestration import doctor, job, training
 from orchestration.cli import training as cli_training
 from orchestration.cli import verdict
 from orchestration.cli.main import main
-from orchestration.cli.progress import PlainView, duration
+from orchestration.cli.progress import PlainView, duration, progress_view
 from orchestration.doctor import Check
 from orchestration.progress import Progress
 from protocol.errors import InfrastructureError, ScenarioError
@@ -191,6 +193,16 @@ def test_plain_progress_prints_stages_and_then_every_ten_seconds() -> None:
         "search warming up",
         "adapt 2, 2 min 05 s left",
     ]
+
+
+def test_live_progress_ends_with_every_stage_full() -> None:
+    screen = Console(force_terminal=True, width=100, file=StringIO(), record=True)
+    with progress_view(screen) as on_progress:
+        on_progress(Progress("enrol", 1, 2))
+        on_progress(Progress("search", 3, 5))
+    last = screen.export_text().splitlines()[-2:]
+    assert ["enrol" in last[0], "2/2" in last[0]] == [True, True]
+    assert ["search" in last[1], "5/5" in last[1]] == [True, True]
 
 
 @pytest.mark.parametrize(
