@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from parties.model_provider.weights import Arrays, load_state, read_arrays, write_arrays
+from parties.model_provider.published import Arrays, load_state, read_arrays, write_arrays
 from protocol.errors import DataError
 
 __all__ = ["Progress", "read_checkpoint", "write_checkpoint"]

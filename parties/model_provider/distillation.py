@@ -31,7 +31,7 @@ from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
 from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 
-__all__ = ["DistilConfig", "Report", "distil"]
+__all__ = ["DistilConfig", "OnProgress", "Report", "distil", "one_cycle"]
 
 _CALIBRATION_BATCH = 64
 _CHECKPOINT_EVERY_S = 60.0
@@ -85,7 +85,7 @@ OnProgress = Callable[[Report], None]
 Pictures = NDArray[np.uint8]
 
 
-def distil(
+def distil(  # noqa: PLR0913 - the last four are optional
     pictures: Pictures,
     teacher: RgbEmbedder,
     spec: FeatureSpec,
@@ -94,19 +94,23 @@ def distil(
     on_progress: OnProgress | None = None,
     checkpoint: Path | None = None,
     start: Student | None = None,
+    calibration: Calibration | None = None,
 ) -> Student:
     """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
 
-    `start` gives the trunk (and calibration) of an earlier student; its stem is solved anew
-    for the noise of `spec`. When `checkpoint` exists, training continues from it; it is written
-    every minute, at the end, and when the caller interrupts.
+    `start` is an earlier student with the same calibration: of the same features, it is trained
+    further; of others, its trunk is kept and a stem for `spec` is solved that imitates its own.
+    `calibration` replaces the one estimated on the pictures.
+    When `checkpoint` exists, training continues from it; it is written every minute, at the end,
+    and when the caller interrupts.
 
     Raises:
         DataError: too few pictures, or a checkpoint of another training.
     """
     if len(pictures) < config.batch_size:
         raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
-    calibration = start.calibration if start else _calibrated(pictures, spec)
+    if calibration is None:
+        calibration = start.calibration if start else _calibrated(pictures, spec)
     source = _Source(pictures, teacher, spec, calibration, config)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
     run = _Run(network, teacher, config, source)
@@ -151,7 +155,7 @@ class _Source:
     ) -> None:
         self._pictures = pictures
         self._teacher = teacher
-        self._spec, self._calibration = spec, calibration
+        self.spec, self._calibration = spec, calibration
         self._transform = InputTransform(spec, calibration)
         self._config = config
 
@@ -167,18 +171,29 @@ class _Source:
         chosen[mirrored] = chosen[mirrored, :, ::-1]
         return self._prepare(chosen, f"step-{step}")
 
-    def ridge(self, batches: int) -> Iterator[RidgeBatch]:
-        """Yield batches from the front of the first epoch, without mirroring."""
+    def ridge(self, batches: int, earlier: Student | None) -> Iterator[RidgeBatch]:
+        """Yield batches with the stem outputs of the teacher, or of an earlier student."""
         generator = np.random.default_rng((self._config.seed, 0))
         order = generator.permutation(len(self._pictures))
         size = self._config.batch_size
         for index in range(min(batches, len(order) // size)):
             chosen = self._pictures[np.sort(order[index * size :][:size])]
-            yield RidgeBatch(*self._prepare(chosen, f"ridge-{index}"))
+            protected, picture = self._prepare(chosen, f"ridge-{index}")
+            yield RidgeBatch(protected, self._stem_output(chosen, picture, earlier))
+
+    def _stem_output(self, chosen: Pictures, picture: Tensor, earlier: Student | None) -> Tensor:
+        if earlier is None:
+            wanted: Tensor = self._teacher.network.stem.linear(picture)
+            return wanted
+        noise = _training_bytes(self._config.seed, "earlier")
+        extractor = FeatureExtractor(earlier.spec, earlier.calibration, noise)
+        transform = InputTransform(earlier.spec, earlier.calibration)
+        reduced = earlier.network.reduced(transform(extractor.protect(chosen)))
+        return earlier.network.face.stem.linear(reduced)
 
     def _prepare(self, chosen: Pictures, label: str) -> _Batch:
         noise = _training_bytes(self._config.seed, label)
-        extractor = FeatureExtractor(self._spec, self._calibration, noise)
+        extractor = FeatureExtractor(self.spec, self._calibration, noise)
         chosen = np.ascontiguousarray(chosen)
         protected = self._transform(extractor.protect(chosen))
         return _Batch(protected, self._teacher.inputs(chosen))
@@ -201,18 +216,16 @@ def _start(
     teacher: RgbEmbedder,
     source: _Source,
     config: DistilConfig,
-    start: Student | None,
+    earlier: Student | None,
 ) -> None:
+    if earlier is not None and earlier.spec == source.spec:
+        network.load_state_dict(earlier.network.state_dict())
+        return
+    trunk = earlier.network.face if earlier else teacher.network
+    state = {k: v for k, v in trunk.state_dict().items() if k != "stem.conv.weight"}
+    network.face.load_state_dict(state, strict=False)
     batches = -(-config.ridge_pictures // config.batch_size)
-    start_stem(network, teacher.network, lambda: source.ridge(batches), config.seed)
-    if start is not None:
-        _take_trunk(network, start.network)
-
-
-def _take_trunk(network: StudentNetwork, earlier: StudentNetwork) -> None:
-    state = earlier.state_dict()
-    trunk = {k: v for k, v in state.items() if not k.startswith(("reduce.", "face.stem."))}
-    network.load_state_dict(trunk, strict=False)
+    start_stem(network, lambda: source.ridge(batches, earlier), config.seed)
 
 
 class _Run:
@@ -256,7 +269,7 @@ class _Run:
 
     def _step(self, batch: _Batch) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = self._config.learning_rate * _schedule(self._fraction())
+            group["lr"] = self._config.learning_rate * one_cycle(self._fraction())
         with torch.no_grad():
             target_map = self.teacher.features(batch.picture.to(self._config.device))
             target = self.teacher.head(target_map)
@@ -279,7 +292,7 @@ def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
     return 1 - functional.cosine_similarity(ours, theirs, dim=1).mean()
 
 
-def _schedule(fraction: float) -> float:
+def one_cycle(fraction: float) -> float:
     """One cycle: linear warm-up, then a cosine down to zero."""
     if fraction < _WARMUP:
         return (fraction + 1e-3) / (_WARMUP + 1e-3)

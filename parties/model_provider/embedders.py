@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parties.model_provider.published import Arrays, load_state, read_arrays, write_arrays
 from parties.model_provider.student import InputTransform, StudentDesign, StudentNetwork
-from parties.model_provider.weights import Arrays, load_state, read_arrays, write_arrays
 from protocol.errors import BautaError, DataError
 from protocol.features import Calibration, FeatureSpec, ProtectedBatch
 

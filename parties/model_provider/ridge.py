@@ -1,8 +1,8 @@
-"""A closed-form start for a student's stem: ridge regression onto the teacher's stem.
+"""A closed-form start for a student's stem: ridge regression onto a stem that works.
 
-The target is the teacher's first convolution with its norm, before the activation. Solving the
-normal equations takes seconds and starts distillation far below a random stem's loss; under
-noise the same regression is a Wiener filter.
+The target is the first convolution with its norm, before the activation, of the teacher or of
+an earlier student. Solving the normal equations takes seconds and starts distillation far below
+a random stem's loss; under noise the same regression is a Wiener filter.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _PENALTY = 1e-2  # relative to the mean power of a regressor
 
 
 class RidgeBatch(NamedTuple):
-    """Matching inputs: of the student `[B,C,112,112]` and of the teacher's stem."""
+    """Protected inputs `[B,C,112,112]` and wanted stem outputs `[B,64·width,56,·]`."""
 
     protected: Tensor
-    picture: Tensor
+    target: Tensor
 
 
 class _Normal:
@@ -54,60 +54,51 @@ class _Normal:
 
 
 def start_stem(
-    student: StudentNetwork,
-    teacher: MobileFaceNet,
-    batches: Callable[[], Iterable[RidgeBatch]],
-    seed: int,
+    student: StudentNetwork, batches: Callable[[], Iterable[RidgeBatch]], seed: int
 ) -> None:
-    """Set the student's reduction and stem in closed form, and copy the teacher's trunk.
+    """Set the student's reduction and stem in closed form, on the CPU.
 
-    `batches()` is called twice: once for the reduction, once for the stem. All tensors on the
-    CPU; the teacher in evaluation mode.
+    `batches()` is called twice: once for the reduction, once for the stem.
     """
-    state = {k: v for k, v in teacher.state_dict().items() if not k.startswith("stem.conv")}
-    student.face.load_state_dict(state, strict=False)
     with torch.inference_mode():
-        reduction = _reduction(student, teacher, batches(), seed)
+        reduction = _reduction(student, batches(), seed)
     with torch.no_grad():
         student.reduce.weight.copy_(reduction.float()[:, :, None, None])
     with torch.inference_mode():
-        kernel, bias = _stem(student, teacher, batches(), seed + 1)
+        kernel, bias = _stem(student, batches(), seed + 1)
     with torch.no_grad():
         _set_stem(student.face, kernel.float(), bias.float())
 
 
-def _reduction(
-    student: StudentNetwork, teacher: MobileFaceNet, batches: Iterable[RidgeBatch], seed: int
-) -> Tensor:
+def _reduction(student: StudentNetwork, batches: Iterable[RidgeBatch], seed: int) -> Tensor:
     """The channel mixing `[reduced,C]` that keeps most of what a full 3×3 stem would use."""
     normal, channels = _Normal(), student.design.channels
     generator = torch.Generator().manual_seed(seed)
     first, columns = (112 - student.design.columns) // 2, student.design.columns
     for batch in batches:
         features = batch.protected[..., first : first + columns]
-        _collect(normal, features, teacher.stem.linear(batch.picture), 3, generator)
+        _collect(normal, features, batch.target, 3, generator)
     weights, gram = normal.solve()
     mixing = weights[:-1].reshape(channels, -1)  # regressors are ordered (channel, row, column)
     centre = torch.arange(channels) * 9 + 4
     covariance = gram[centre][:, centre] - torch.outer(gram[centre, -1], gram[centre, -1])
-    root = torch.linalg.cholesky(
-        covariance + 1e-6 * covariance.diagonal().mean() * torch.eye(channels)
-    )
-    basis, _, _ = torch.linalg.svd(root.T @ mixing, full_matrices=False)
-    # Rows have unit output variance: rᵀ Σ r = 1 for r = L⁻ᵀ u.
-    kept: Tensor = torch.linalg.solve(root.T, basis[:, : student.design.reduced])
+    power, axes = torch.linalg.eigh(covariance)
+    scales = power.clamp_min(_PENALTY * float(power.mean())).sqrt()
+    basis, _, _ = torch.linalg.svd(scales[:, None] * (axes.T @ mixing), full_matrices=False)
+    # A row r = V S⁻¹ u has unit output variance.
+    kept: Tensor = axes @ (basis[:, : student.design.reduced] / scales[:, None])
     return kept.T
 
 
 def _stem(
-    student: StudentNetwork, teacher: MobileFaceNet, batches: Iterable[RidgeBatch], seed: int
+    student: StudentNetwork, batches: Iterable[RidgeBatch], seed: int
 ) -> tuple[Tensor, Tensor]:
     """The strided kernel `[64,reduced,k,k]` and constant `[64]` on the reduced channels."""
     normal, size = _Normal(), student.design.stem_kernel
     generator = torch.Generator().manual_seed(seed)
     for batch in batches:
         reduced = student.reduced(batch.protected)
-        _collect(normal, reduced, teacher.stem.linear(batch.picture), size, generator)
+        _collect(normal, reduced, batch.target, size, generator)
     weights, _ = normal.solve()
     kernel = weights[:-1].T.reshape(-1, student.design.reduced, size, size)
     return kernel, weights[-1]

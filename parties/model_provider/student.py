@@ -76,9 +76,9 @@ class InputTransform:
 
     Without noise this is `network_input`. With noise of Laplace scale b (in units of the
     channel's standard deviation, public through the calibration) each element becomes
-    clip(x, ±b)·g, where g is the scalar Wiener gain 1/(1+2b²): reliable elements weigh more.
-    Clipping a weak signal at one scale keeps 0.63 of it and 0.26 of the noise power, which is
-    half as much again in signal-to-noise ratio as reading it linearly.
+    clip(x, ±b)/√(1+2b²), so that reliable elements weigh more. Clipping a weak signal at one
+    scale keeps 0.63 of it and 0.26 of the noise power, which is half as much again in
+    signal-to-noise ratio as reading it linearly.
     """
 
     def __init__(self, spec: FeatureSpec, calibration: Calibration) -> None:
@@ -86,7 +86,7 @@ class InputTransform:
         self._start, self._step = _affine(spec, calibration)
         noise = _noise_scale(spec, calibration)
         self._limit = np.full_like(self._start, np.inf) if noise is None else _CLIP * noise
-        self._gain = np.ones_like(self._start) if noise is None else _wiener(noise)
+        self._gain = np.ones_like(self._start) if noise is None else _whitening(noise)
 
     def __call__(self, batch: ProtectedBatch) -> Tensor:
         """Return float32 `[B,C,112,112]` in channels-last memory."""
@@ -119,11 +119,9 @@ def _noise_scale(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.floa
     return _rows(calibration.sensitivity / scale)
 
 
-def _wiener(noise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gain 1/(1+2b²), normalised so that the noise after it has about unit size."""
-    gain = 1 / (1 + 2 * noise**2)
-    typical = float(np.sqrt(np.mean((gain * noise) ** 2)))
-    return np.asarray(gain / typical, dtype=np.float32)
+def _whitening(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gain that gives a signal of unit variance under that noise unit variance again."""
+    return np.asarray(1 / np.sqrt(1 + 2 * noise**2), dtype=np.float32)
 
 
 def _rows(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parties.model_provider.mobilefacenet import MobileFaceNet
-from parties.model_provider.weights import RgbScaling, load_rgb_weights
+from parties.model_provider.published import RgbScaling, load_rgb_weights
 
 __all__ = ["RgbEmbedder", "load_rgb_network"]
 
