@@ -113,16 +113,20 @@ def distil(  # noqa: PLR0913 - the last four are optional
         calibration = start.calibration if start else _calibrated(pictures, spec)
     source = _Source(pictures, teacher, spec, calibration, config)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
-    run = _Run(network, teacher, config, source)
-    if checkpoint is not None and checkpoint.exists():
-        run.progress = read_checkpoint(checkpoint, network, run.optimiser, _identity(spec, config))
-    else:
+    resumed = checkpoint is not None and checkpoint.exists()
+    if not resumed:
         _start(network, teacher, source, config, start)
+    run = _Run(network, teacher, config, source)
+    if checkpoint is not None and resumed:
+        run.progress = read_checkpoint(checkpoint, network, run.optimiser, _identity(spec, config))
     try:
         run.train(on_progress, lambda: _save(checkpoint, run, spec, config))
     finally:
         _save(checkpoint, run, spec, config)
-    return Student(network.cpu().eval(), spec, calibration, _record(run, teacher, len(pictures)))
+        teacher.network.cpu()
+    return Student(
+        network.cpu().eval(), spec, calibration, _record(run, teacher, len(pictures), start)
+    )
 
 
 def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
@@ -312,7 +316,9 @@ def _save(checkpoint: Path | None, run: _Run, spec: FeatureSpec, config: DistilC
         )
 
 
-def _record(run: _Run, teacher: RgbEmbedder, pictures: int) -> dict[str, object]:
+def _record(
+    run: _Run, teacher: RgbEmbedder, pictures: int, start: Student | None
+) -> dict[str, object]:
     config = {k: v for k, v in asdict(run._config).items() if k != "device"}  # noqa: SLF001
     return {
         "teacher": teacher.digest,
@@ -321,4 +327,5 @@ def _record(run: _Run, teacher: RgbEmbedder, pictures: int) -> dict[str, object]
         "training_s": round(run.progress.elapsed_s, 1),
         "loss": round(run.progress.loss, 5),
         "config": config,
+        "start": None if start is None else start.record,
     }

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from parties.model_provider import Report, load_student
+from parties.model_provider.shipped import (
+    SHIPPED_RGB,
+    SHIPPED_STUDENT,
+    load_shipped_rgb,
+    save_rgb,
+)
+from parties.model_provider.supervised import FactorBatch, SmallConfig, train_small
+from protocol.errors import DataError
+from protocol.features import FeatureExtractor, FeatureSpec
+
+Pictures = NDArray[np.uint8]
+TINY = SmallConfig(steps=12, learning_rate=5e-3, width=0.125, dimension=8)
+
+
+def brightness(pictures: Pictures) -> NDArray[np.float32]:
+    """Directions that can be read off a picture: mean colour of its four quarters."""
+    parts = pictures.reshape(len(pictures), 2, 56, 2, 56, 3).mean((2, 4))
+    return np.asarray(parts.reshape(len(pictures), -1)[:, :8] / 64 - 2, np.float32)
+
+
+def test_training_learns_what_can_be_seen(pictures: Pictures) -> None:
+    reports: list[Report] = []
+
+    def batch(step: int) -> FactorBatch:
+        chosen = pictures[8 * (step % 5) :][:8]
+        return chosen, brightness(chosen)
+
+    network = train_small(batch, TINY, reports.append)
+    assert [report.step for report in reports] == list(range(1, 13))
+    assert reports[-1].loss < reports[0].loss
+    assert reports[-1].remaining_s == 0
+    assert network.embed_pictures(pictures[:3]).shape == (3, 8)
+
+
+def test_a_saved_network_embeds_the_same(pictures: Pictures, tmp_path: Path) -> None:
+    def batch(step: int) -> FactorBatch:
+        return pictures[step : step + 8], brightness(pictures[step : step + 8])
+
+    network = train_small(batch, SmallConfig(steps=1, width=0.125, dimension=8))
+    save_rgb(network, tmp_path / "rgb.npz")
+    loaded = load_shipped_rgb(tmp_path / "rgb.npz")
+    expected = network.embed_pictures(pictures[:2])
+    found = loaded.embed_pictures(pictures[:2])
+    np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-2 * np.abs(expected).max())
+
+
+def test_a_student_is_not_an_rgb_network() -> None:
+    with pytest.raises(DataError, match="synthetic_student"):
+        load_shipped_rgb(SHIPPED_STUDENT)
+
+
+def test_the_carried_networks_fit_together_and_are_small(pictures: Pictures) -> None:
+    rgb, student = load_shipped_rgb(), load_student(SHIPPED_STUDENT, FeatureSpec())
+    assert student.record["teacher"] == rgb.digest
+    assert student.record["data"] == "synthetic"
+    assert student.dimension == rgb.dimension == 128
+    assert SHIPPED_RGB.stat().st_size < 1e6
+    assert SHIPPED_STUDENT.stat().st_size < 1e6
+    extractor = FeatureExtractor(student.spec, student.calibration, bytes)
+    found = torch.from_numpy(student.embed(extractor.protect(pictures[:4])))
+    wanted = torch.from_numpy(rgb.embed_pictures(pictures[:4]))
+    assert found.shape == wanted.shape
+    assert bool(torch.isfinite(found).all())
