@@ -268,7 +268,7 @@ class _Run:
 
     def _fraction(self) -> float:
         if self._config.steps is not None:
-            return self.progress.step / max(1, self._config.steps)
+            return self.progress.step / self._config.steps if self._config.steps else 1.0
         return self.progress.elapsed_s / max(1e-9, 60 * self._config.minutes)
 
     def _step(self, batch: _Batch) -> float:

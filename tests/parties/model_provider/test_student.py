@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,8 @@ def test_a_checkpoint_of_another_training_is_refused(
     pictures: Pictures, tiny_teacher: RgbEmbedder, tmp_path: Path
 ) -> None:
     kept = tmp_path / "run.npz"
-    distil(pictures, tiny_teacher, FeatureSpec(), CONFIG, checkpoint=kept)
+    none = replace(CONFIG, steps=0)
+    distil(pictures, tiny_teacher, FeatureSpec(), none, checkpoint=kept)
     with pytest.raises(DataError, match="other settings"):
         distil(pictures, tiny_teacher, FeatureSpec(colour="none"), CONFIG, checkpoint=kept)
 
@@ -169,7 +171,7 @@ def test_a_checkpoint_of_another_training_is_refused(
 def test_a_noisy_student_starts_from_a_noiseless_one(
     pictures: Pictures, tiny_teacher: RgbEmbedder
 ) -> None:
-    none = DistilConfig(steps=0, batch_size=4, ridge_pictures=32)
+    none = replace(CONFIG, steps=0)
     first = distil(pictures, tiny_teacher, FeatureSpec(), none)
     first.calibration = noisy(first.calibration)
     second = distil(pictures, tiny_teacher, FeatureSpec(epsilon=4.0), none, start=first)
