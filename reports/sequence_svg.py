@@ -24,7 +24,7 @@ from reports.sequence import (
     left_out_note,
     phases_of,
 )
-from reports.wording import duration, party_name, size
+from reports.wording import party_name, size
 
 __all__ = ["FORMS", "legend_svg", "sequence_svg"]
 
@@ -166,7 +166,7 @@ def _message(event: Event, y: float, after_s: float) -> str:
         f'<text class="mid halo" x="{_n((begin + end) / 2)}" y="{_n(y - 5)}">'
         f'<tspan class="kind">{escape(event.kind)}</tspan>{_bytes_span(event)}</text>'
     )
-    time = _text(946, y + 4, f"+{duration(after_s)}", "dim end") if after_s else ""
+    time = _text(946, y + 4, f"+{1e3 * after_s:,.1f} ms", "dim end") if after_s else ""
     arrow = _line(event.form, begin + 3 * way, tip - 7 * way, y) + _point(event.form, tip, y, way)
     return f'<g class="m">{_tooltip(event)}{arrow}{label}{time}</g>'
 
