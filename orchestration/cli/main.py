@@ -11,6 +11,7 @@ from orchestration.cli.doctor import doctor
 from orchestration.cli.report import report
 from orchestration.cli.run import run
 from orchestration.cli.scenarios import scenarios, show
+from orchestration.cli.tables import tables
 from orchestration.cli.train import train
 from protocol.errors import BautaError
 
@@ -53,5 +54,5 @@ def main(*, debug: bool) -> None:
     del debug  # read from the context where an error arrives
 
 
-for command in (run, scenarios, show, report, train, bench, doctor):
+for command in (run, scenarios, show, report, tables, train, bench, doctor):
     main.add_command(command)

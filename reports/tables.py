@@ -1,0 +1,70 @@
+"""A run as data frames, for people who go on computing where the report stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from protocol.errors import DataError
+from reports.latency import compute_table, searches
+from reports.records import RunFiles
+from reports.traffic import grouped
+
+__all__ = ["run_tables", "write_tables"]
+
+
+def run_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
+    """Return the tables of a run.
+
+    Returns:
+        journal (one row per event), messages (totals by phase, kind and link, counted at the
+        senders), costs (declared beside measured), searches (seconds per batch), compute (busy
+        seconds by party and phase) and decisions (one row per probe).
+    """
+    sent = [event for event in run.events if event.event == "sent"]
+    frames = {
+        "journal": pd.json_normalize(msgspec.to_builtins(run.events), max_level=0),
+        "messages": pd.DataFrame(grouped(sent, ("phase", "kind", "form", "sender", "receiver"))),
+        "costs": pd.DataFrame(msgspec.to_builtins(run.record.costs)),
+        "searches": pd.DataFrame([search._asdict() for search in searches(run.events)]),
+        "compute": pd.DataFrame(compute_table(run.events)),
+        "decisions": _decisions(run),
+    }
+    return {name: frame for name, frame in frames.items() if len(frame.columns)}
+
+
+def write_tables(run: RunFiles, folder: Path) -> list[Path]:
+    """Write every table as CSV into a folder and return the files.
+
+    Raises:
+        DataError: the folder cannot be made or written.
+    """
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in run_tables(run).items():
+            paths.append(folder / f"{name}.csv")
+            frame.to_csv(paths[-1], index=False)
+    except OSError as error:
+        text = f"cannot be written: {error.strerror or type(error).__name__}"
+        raise DataError(text, where=str(folder), hint="choose another place with --out") from error
+    return paths
+
+
+def _decisions(run: RunFiles) -> pd.DataFrame:
+    """Return, per probe, its person, how many rows matched, and whether the own row did."""
+    seen = run.observations
+    match = seen["secure_match"]
+    own = seen["probe_identity"][:, None] == seen["gallery_identity"][None, :]
+    return pd.DataFrame(
+        {
+            "probe_identity": seen["probe_identity"],
+            "mated": seen["probe_identity"] >= 0,
+            "rows_matched": match.sum(axis=1),
+            "own_row_matched": (match & own).any(axis=1),
+            "equals_oracle": np.all(match == seen["oracle_match"], axis=1),
+        }
+    )
