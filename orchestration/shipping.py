@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from parties.model_provider import DistilConfig, Report, distil, save_student
 from parties.model_provider.shipped import SHIPPED_RGB, SHIPPED_STUDENT, load_shipped_rgb, save_rgb
-from parties.model_provider.supervised import FactorBatch, SmallConfig, train_small
+from parties.model_provider.supervised import FactorBatch, SmallConfig, separate_people, train_small
 from protocol.features import Calibration, FeatureSpec, calibrate
 from scenarios.datasets.face_identity import Person, draw_person
 from scenarios.datasets.synthetic import SyntheticFaces
@@ -23,7 +23,10 @@ from scenarios.datasets.synthetic import SyntheticFaces
 __all__ = ["main"]
 
 SEED = 7
-PEOPLE = 100_000  # drawn on demand; every training picture shows another person
+PEOPLE = 99_999  # drawn on demand; every training picture shows another person
+PICTURES = 4  # of each person in the discriminant's albums
+ALBUMS = 500
+STUDENT_PICTURES = 2000
 NOT_SHAPE = frozenset({"spots", "hair_phase"})
 MARGIN = 1.1  # bounds are shared by a whole channel, so the file stays small
 
@@ -35,11 +38,11 @@ MARGIN = 1.1  # bounds are shared by a whole channel, so the file stays small
 @click.option("--student-only", is_flag=True, help="Keep the RGB network that is there.")
 def main(*, steps: int, student_steps: int, batch: int, student_only: bool) -> None:
     """Train the RGB network on identity factors, then its student by distillation."""
-    faces = SyntheticFaces(SEED, training_people=PEOPLE, test_people=0, pictures=1)
+    faces = SyntheticFaces(SEED, training_people=PEOPLE, test_people=0, pictures=PICTURES)
     if not student_only:
-        draw = _Batches(faces, batch)
-        save_rgb(train_small(draw, SmallConfig(steps=steps, seed=SEED), _print), SHIPPED_RGB)
-    pictures = _pictures(faces, PEOPLE - 3000, 3000)
+        rgb = train_small(_Batches(faces, batch), SmallConfig(steps=steps, seed=SEED), _print)
+        save_rgb(separate_people(rgb, _albums(faces), PICTURES), SHIPPED_RGB)
+    pictures = _pictures(faces, PEOPLE - STUDENT_PICTURES, STUDENT_PICTURES)
     config = DistilConfig(steps=student_steps, seed=SEED, learning_rate=2e-3)
     calibration = _compact(calibrate(np.array_split(pictures, 40), "maxabs"))
     student = distil(
@@ -66,7 +69,7 @@ class _Batches:
         self._mixing = mixing / np.sqrt(sample.shape[1])
 
     def __call__(self, step: int) -> FactorBatch:
-        first = step * self._size % (PEOPLE - 4000)
+        first = step * self._size % (PEOPLE // 2)
         people = range(first, first + self._size)
         standard = (np.stack([factors(_person(i)) for i in people]) - self._mean) / self._deviation
         wanted = np.clip(standard, -3, 3) @ self._mixing
@@ -90,6 +93,12 @@ def _person(index: int) -> Person:
 
 def _pictures(faces: SyntheticFaces, first: int, count: int) -> NDArray[np.uint8]:
     return faces.load([f"train-{index:05d}/00" for index in range(first, first + count)])
+
+
+def _albums(faces: SyntheticFaces) -> NDArray[np.uint8]:
+    """All pictures of some people the training did not show, one person after another."""
+    people = range(PEOPLE // 2, PEOPLE // 2 + ALBUMS)
+    return faces.load([p for i in people for p in faces.pictures_of(f"train-{i:05d}")])
 
 
 def _compact(calibration: Calibration) -> Calibration:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from parties.model_provider import Report, load_student
+from parties.model_provider import Report, RgbEmbedder, load_student
 from parties.model_provider.shipped import (
     SHIPPED_RGB,
     SHIPPED_STUDENT,
     load_shipped_rgb,
     save_rgb,
 )
-from parties.model_provider.supervised import FactorBatch, SmallConfig, train_small
+from parties.model_provider.supervised import FactorBatch, SmallConfig, separate_people, train_small
 from protocol.errors import DataError
 from protocol.features import FeatureExtractor, FeatureSpec
 
@@ -40,6 +41,28 @@ def test_training_learns_what_can_be_seen(pictures: Pictures) -> None:
     assert reports[-1].loss < reports[0].loss
     assert reports[-1].remaining_s == 0
     assert network.embed_pictures(pictures[:3]).shape == (3, 8)
+
+
+def test_the_discriminant_brings_pictures_of_one_person_together(
+    pictures: Pictures, tiny_teacher: RgbEmbedder
+) -> None:
+    rng = np.random.default_rng(1)
+    albums = np.repeat(pictures[:20], 4, axis=0).astype(np.float32)
+    albums += rng.normal(0, 12, (80, 1, 1, 3))  # another light in every picture
+    shown = np.clip(albums, 0, 255).astype(np.uint8)
+    before = _likeness(tiny_teacher.embed_pictures(shown))
+    network = separate_people(copy.deepcopy(tiny_teacher), shown, each=4)
+    assert network.digest != tiny_teacher.digest
+    assert _likeness(network.embed_pictures(shown)) > before + 0.05
+
+
+def _likeness(embeddings: NDArray[np.float32]) -> float:
+    """Mean cosine within people above the mean cosine between them, after centring."""
+    centred = embeddings - embeddings.mean(0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    cosine, person = unit @ unit.T, np.arange(len(unit)) // 4
+    same = person[:, None] == person[None]
+    return float(cosine[same & ~np.eye(len(unit), dtype=bool)].mean() - cosine[~same].mean())
 
 
 def test_a_saved_network_embeds_the_same(pictures: Pictures, tmp_path: Path) -> None:
