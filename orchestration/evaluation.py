@@ -68,7 +68,8 @@ def cosine_scores(
 
 def _unit(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     single = values.astype(np.float32)
-    return single / np.maximum(np.linalg.norm(single, axis=1, keepdims=True), 1e-12)
+    norms = np.maximum(np.linalg.norm(single, axis=1, keepdims=True), 1e-12)
+    return np.asarray(single / norms, dtype=np.float32)
 
 
 def _identities(gallery: Sequence[str], probes: Sequence[str]) -> Arrays:

@@ -129,4 +129,4 @@ class ModelProvider:
 def _unit(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     values = embeddings.astype(np.float64)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.maximum(norms, np.finfo(np.float64).tiny)
+    return np.asarray(values / np.maximum(norms, np.finfo(np.float64).tiny))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -14,6 +15,9 @@ from orchestration.record import probe_latencies_s
 from protocol.errors import ScenarioError
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
+
+Finished: TypeAlias = tuple[Scenario, dict[str, Any], dict[str, Any]]
+Run: TypeAlias = Callable[..., Finished]
 
 TEMPLATES = """
 name: small
@@ -26,10 +30,10 @@ insecure: [trusted_dealer, open_scores]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., tuple[Scenario, dict, dict]]:
+def run(tmp_path: Path) -> Run:
     """Run a scenario text and return it with its record and observations."""
 
-    def job(*overrides: str) -> tuple[Scenario, dict, dict]:
+    def job(*overrides: str) -> Finished:
         scenario = parse_scenario(TEMPLATES, overrides)
         path = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
         record = msgspec.json.decode((path / "run.json").read_bytes())
@@ -41,9 +45,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[Scenario, dict, dict]]:
 
 
 @pytest.mark.parametrize("ring_bits", [16, 32])
-def test_decisions_equal_the_oracle_and_costs_their_formulas(
-    run: Callable[..., tuple[Scenario, dict, dict]], ring_bits: int
-) -> None:
+def test_decisions_equal_the_oracle_and_costs_their_formulas(run: Run, ring_bits: int) -> None:
     _, record, seen = run(f"search.ring_bits={ring_bits}")
     assert seen["secure_match"].shape == (17, 40)
     assert np.array_equal(seen["secure_match"], seen["oracle_match"])
@@ -55,7 +57,7 @@ def test_decisions_equal_the_oracle_and_costs_their_formulas(
 
 
 def test_mated_probes_find_their_row_and_strangers_none(
-    run: Callable[..., tuple[Scenario, dict, dict]],
+    run: Run,
 ) -> None:
     _, _, seen = run()
     for identity, matches in zip(seen["probe_identity"], seen["secure_match"], strict=True):
@@ -64,16 +66,14 @@ def test_mated_probes_find_their_row_and_strangers_none(
 
 
 def test_scores_stay_out_of_the_run_directory_unless_opened(
-    run: Callable[..., tuple[Scenario, dict, dict]],
+    run: Run,
 ) -> None:
     _, record, seen = run("insecure=[trusted_dealer]")
     assert set(seen) == {"gallery_identity", "probe_identity", "secure_match", "oracle_match"}
     assert record["protection"]["insecure"] == ["trusted_dealer"]
 
 
-def test_test_randomness_repeats_a_run_exactly(
-    run: Callable[..., tuple[Scenario, dict, dict]], tmp_path: Path
-) -> None:
+def test_test_randomness_repeats_a_run_exactly(run: Run, tmp_path: Path) -> None:
     insecure = "insecure=[trusted_dealer, open_scores, test_randomness]"
     first, second = run(insecure)[1], run(insecure)[1]
     assert first["audit_hash"] == second["audit_hash"]
@@ -85,9 +85,7 @@ def test_test_randomness_repeats_a_run_exactly(
     assert digests[0] == digests[1]
 
 
-def test_real_randomness_changes_every_share_and_no_size(
-    run: Callable[..., tuple[Scenario, dict, dict]], tmp_path: Path
-) -> None:
+def test_real_randomness_changes_every_share_and_no_size(run: Run, tmp_path: Path) -> None:
     hashes = {run()[1]["audit_hash"] for _ in range(2)}
     assert len(hashes) == 1
     shares = [
@@ -101,7 +99,7 @@ def test_real_randomness_changes_every_share_and_no_size(
     assert not shares[0] & shares[1]
 
 
-def test_every_search_has_a_latency(run: Callable[..., tuple[Scenario, dict, dict]]) -> None:
+def test_every_search_has_a_latency(run: Run) -> None:
     _, record, _ = run()
     assert len(record["probe_latency_s"]) == 5
     assert all(seconds > 0 for seconds in record["probe_latency_s"])

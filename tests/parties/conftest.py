@@ -27,20 +27,26 @@ class IntegerForm:
     """Rows and probes that are already integers: tests choose every score exactly."""
 
     score_unit = 1.0
+    max_abs_score = 2**30
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
 
+    def ring_threshold(self, cosine: float) -> int:
+        return int(cosine)
+
     def map_probe(self, values: np.ndarray) -> Rows:
-        return np.rint(values).astype(np.int32)
+        return np.asarray(np.rint(values), dtype=np.int32)
 
     def map_row(self, values: np.ndarray, key: object) -> Rows:
         del key
-        return np.rint(values).astype(np.int32)
+        return np.asarray(np.rint(values), dtype=np.int32)
 
 
 class Passing:
     """Protector and embedder in one: what is sent is what is embedded."""
+
+    dimension = 0
 
     def protect(self, values: np.ndarray) -> ProtectedBatch:
         return ProtectedBatch(values, np.zeros((len(values), 0), np.uint8))

@@ -53,10 +53,11 @@ def test_every_kind_and_party_is_covered_by_the_policy() -> None:
 
 
 def test_scores_travel_only_when_the_scenario_says_so() -> None:
-    label = ("ScoreShares", "gallery_holder", "client", "evaluation")
+    opened = frozenset({"open_scores"})
     with pytest.raises(PolicyViolationError, match="open_scores"):
-        flow_for(*label, NOTHING)
-    assert flow_for(*label, frozenset({"open_scores"})).kind == "ScoreShares"
+        flow_for("ScoreShares", "gallery_holder", "client", "evaluation", NOTHING)
+    flow = flow_for("ScoreShares", "gallery_holder", "client", "evaluation", opened)
+    assert flow.kind == "ScoreShares"
 
 
 def test_no_flow_leaves_the_client_in_plain_form() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from protocol.errors import LocalProtocolError
 from protocol.search.comparison import (
     Circuit,
+    Join,
     and_operands,
     circuit,
     joined,
@@ -37,7 +38,7 @@ def negative_bits(values: np.ndarray, masks: np.ndarray, shape: Circuit, seed: i
 
 
 def _join_layer(
-    nodes: list[list[Planes]], layer: tuple, words: int, random: np.random.Generator
+    nodes: list[list[Planes]], layer: tuple[Join, ...], words: int, random: np.random.Generator
 ) -> list[list[Planes]]:
     count = sum(join.operands for join in layer)
     masks = random.integers(0, 2**63, (2, count, words), dtype=np.uint64)
