@@ -87,9 +87,10 @@ def _cohort(
     scenario: Scenario, dataset: DataSet, networks: Networks, on_progress: OnProgress
 ) -> npt.NDArray[np.float64]:
     """Return public unit embeddings [n,d] of training people, through the scenario's own input."""
-    if scenario.network.kind == "identity":
+    wanted = _cohort_size(scenario)
+    if not wanted:
         return np.zeros((0, scenario.dimension))
-    people = dataset.training_identities()[:CALIBRATION_PEOPLE]
+    people = dataset.training_identities()[:wanted]
     ids = [dataset.pictures_of(person)[0] for person in people]
     protector = build_protector(scenario, networks.calibration, _calibration_bytes(scenario))
     embedder = build_embedder(scenario, networks.student_path)
@@ -103,6 +104,15 @@ def _cohort(
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     rounded: npt.NDArray[np.float64] = unit.astype(np.float32).astype(np.float64)
     return rounded
+
+
+def _cohort_size(scenario: Scenario) -> int:
+    """Return how many training people a mapping and an uncalibrated threshold need."""
+    if scenario.network.kind == "identity":
+        return 0
+    calibrated = 0 if scenario.search.threshold is not None else CALIBRATION_PEOPLE
+    mapped = 0 if scenario.mapping.kind == "none" else scenario.mapping.cohort
+    return calibrated + mapped
 
 
 def _impostors(

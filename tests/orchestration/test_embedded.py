@@ -1,0 +1,43 @@
+"""From pictures to decisions with the networks and faces this package carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from orchestration.job import run_job
+from scenarios.schema import load_scenario
+
+SMALL = (
+    "runtime=memory",
+    "data.entries=12",
+    "data.mated=6",
+    "data.unmated=6",
+    "data.batch=4",
+    "search.threshold=0.5",
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("mapping={kind: polyprotect, cohort: 16}", "search.ring_bits=32")],
+    ids=["unmapped", "mapped"],
+)
+def test_pictures_become_decisions(options: tuple[str, ...], tmp_path: Path) -> None:
+    scenario = load_scenario("embedded", (*SMALL, *options))
+    path = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
+    record = msgspec.json.decode((path / "run.json").read_bytes())
+    with np.load(path / "observations.npz", allow_pickle=False) as seen:
+        assert np.array_equal(seen["secure_match"], seen["oracle_match"])
+        assert np.array_equal(seen["secure_scores"], seen["oracle_scores"])
+        own = seen["probe_identity"][:, None] == seen["gallery_identity"]
+        scores = seen["secure_scores"]
+        assert scores[own].mean() > scores[~own].mean()
+        assert seen["baseline_scores"].shape == (12, 12)
+    assert all(row["equal"] for row in record["costs"])
+    assert record["protection"]["synthetic_data"]
+    uploads = [row for row in record["costs"] if row["kind"] == "ProtectedFeatures"]
+    assert sum(row["measured_bytes"] for row in uploads) == 24 * (63 + 8) * 112 * 112
