@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from orchestration.progress import OnProgress
 from protocol.errors import ScenarioError
 from protocol.features import Calibration
@@ -60,14 +62,23 @@ def _shipped(scenario: Scenario) -> Networks:
 def _adapted(
     scenario: Scenario, data_root: Path | None, dataset: DataSet, on_progress: OnProgress
 ) -> Networks:
-    from orchestration.training import adapted_name, adapted_places, find_adapted, load_teacher
+    from orchestration.training import (
+        adapted_name,
+        adapted_places,
+        find_adapted,
+        load_teacher,
+        writable_place,
+    )
 
-    chosen = scenario.network
+    chosen, spec = scenario.network, scenario.features
     teacher = load_teacher(chosen.teacher, data_root)
-    name = adapted_name(scenario.features, teacher, dataset)
+    name = adapted_name(spec, teacher, dataset)
     path = Path(chosen.weights).expanduser() if chosen.weights else find_adapted(name, data_root)
     if path is None:
-        path = _adapt(scenario, teacher, dataset, adapted_places(data_root), name, on_progress)
+        quiet = msgspec.structs.replace(spec, epsilon=None, colour_epsilon=None)
+        start = find_adapted(adapted_name(quiet, teacher, dataset), data_root)
+        out = writable_place(adapted_places(data_root)) / name
+        path = _adapt(scenario, teacher, dataset, out, start, on_progress)
     return _opened(f"student of {chosen.teacher}", path, teacher, scenario)
 
 
@@ -75,17 +86,23 @@ def _adapt(
     scenario: Scenario,
     teacher: RgbEmbedder,
     dataset: DataSet,
-    places: list[Path],
-    name: str,
+    out: Path,
+    start: Path | None,
     on_progress: OnProgress,
 ) -> Path:
-    from orchestration.training import train_student, writable_place
+    """Adapt a network on first use; one for noisy features starts from the noiseless one."""
+    from orchestration.training import train_student
     from parties.model_provider import DistilConfig
 
     config = DistilConfig(minutes=scenario.network.adapt_minutes, seed=scenario.seed)
-    out = writable_place(places) / name
     return train_student(
-        dataset, teacher, scenario.features, config, out=out, on_progress=on_progress
+        dataset,
+        teacher,
+        scenario.features,
+        config,
+        out=out,
+        on_progress=on_progress,
+        start=start if start != out else None,
     )
 
 
