@@ -129,4 +129,5 @@ def _discriminant(between: Tensor, within: Tensor) -> Tensor:
     inverse = torch.linalg.inv(root)
     ratio, axes = torch.linalg.eigh(inverse @ between @ inverse.T)
     weights = ratio.flip(0).clamp(0, 1)
-    return weights[:, None] * (axes.flip(1).T @ inverse)
+    directions: Tensor = weights[:, None] * (axes.flip(1).T @ inverse)
+    return directions
