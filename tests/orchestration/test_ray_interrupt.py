@@ -12,6 +12,11 @@ import pytest
 
 pytestmark = pytest.mark.ray
 
+# A shell's background job inherits an ignored SIGINT; a person's terminal does not.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from orchestration.cli.main import main; main()"
+)
 COMMAND = (
     "run", "templates-100k", "--runtime", "ray", "--set", "data.entries=500",
     "--set", "data.mated=4000", "--set", "data.dimension=32",
@@ -19,9 +24,10 @@ COMMAND = (
 
 
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    bauta = Path(sys.executable).with_name("bauta")
     with subprocess.Popen(
-        [bauta, *COMMAND, "--out", tmp_path], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, *COMMAND, "--out", tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         assert running.stderr is not None
         lines = []
