@@ -32,6 +32,31 @@ def features(batch: int, repeats: int) -> None:
     )
 
 
+@bench.command()
+@click.argument("scenario", default="lfw")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@click.option("--pictures", type=click.IntRange(min=2), default=128, show_default=True)
+def parts(scenario: str, overrides: tuple[str, ...], pictures: int) -> None:
+    """Tell which part of the input a scenario's network recognises by: frequency or colour.
+
+    Prints the mean cosine to the unprotected embedding, with one part of another person.
+    """
+    from orchestration.benchmarks.parts import measure_parts
+    from orchestration.cli.console import errors, output
+    from orchestration.cli.progress import progress_view
+    from scenarios.resources import check_runnable, data_root
+    from scenarios.schema import load_scenario
+
+    loaded = load_scenario(scenario, overrides)
+    check_runnable(loaded, data_root())
+    with progress_view(errors()) as on_progress:
+        found = measure_parts(loaded, data_root(), pictures, on_progress)
+    output().print(
+        f"intact {found.intact:.3f}   frequency swapped {found.frequency_swapped:.3f}   "
+        f"colour swapped {found.colour_swapped:.3f}"
+    )
+
+
 def _line(timing: FeatureTiming) -> str:
     return (
         f"{timing.protect_cpu_ms:>11.2f}  {timing.network_input_cpu_ms:>8.2f}  "

@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from orchestration.benchmarks.parts import measure_parts
 from orchestration.job import run_job
+from protocol.errors import ScenarioError
 from scenarios.schema import load_scenario
 
 SMALL = (
@@ -41,3 +43,15 @@ def test_pictures_become_decisions(options: tuple[str, ...], tmp_path: Path) -> 
     assert record["protection"]["synthetic_data"]
     uploads = [row for row in record["costs"] if row["kind"] == "ProtectedFeatures"]
     assert sum(row["measured_bytes"] for row in uploads) == 24 * (63 + 8) * 112 * 112
+
+
+def test_the_carried_network_recognises_by_the_frequency_part() -> None:
+    found = measure_parts(load_scenario("embedded", SMALL), None, 8, lambda _: None)
+    assert found.intact > 0.8
+    assert found.frequency_swapped < found.intact - 0.3
+    assert abs(found.colour_swapped - found.intact) < 0.2
+
+
+def test_templates_have_no_parts() -> None:
+    with pytest.raises(ScenarioError, match="no pictures"):
+        measure_parts(load_scenario("templates-100k"), None, 8, lambda _: None)
