@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import psutil
+from orchestration.machine import cores, memory_bytes
 
 __all__ = ["environment"]
 
@@ -20,8 +19,8 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "cores": cores(),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
         "packages": {name: _version(name) for name in PACKAGES},
     }
 

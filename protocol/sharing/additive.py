@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocol.sharing.prg import RandomBytes, Seed
 from protocol.sharing.ring import Ring, RingArray
 
-__all__ = ["combine", "expand_share", "split"]
+__all__ = ["expand_share", "split"]
 
 
 def split(values: RingArray, label: str, random_bytes: RandomBytes) -> tuple[Seed, RingArray]:
@@ -20,8 +20,3 @@ def split(values: RingArray, label: str, random_bytes: RandomBytes) -> tuple[See
 def expand_share(seed: Seed, label: str, shape: tuple[int, ...], ring: Ring) -> RingArray:
     """Return the share 0 a seed stands for."""
     return seed.expand(label, shape, ring.dtype)
-
-
-def combine(first: RingArray, second: RingArray) -> RingArray:
-    """Return the value two shares stand for."""
-    return first + second

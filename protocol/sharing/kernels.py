@@ -18,7 +18,6 @@ __all__ = [
     "WORD_BITS",
     "Planes",
     "bit_planes",
-    "pack_bits",
     "ring_product",
     "unpack_bits",
     "words_for",
@@ -62,12 +61,6 @@ def bit_planes(values: RingArray, bits: int) -> Planes:
     planes = np.zeros((bits, words_for(values.size)), dtype=np.uint64)
     _to_planes(_contiguous(values.reshape(-1)), planes)
     return planes
-
-
-def pack_bits(bits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
-    """Return a flat array of booleans as one plane."""
-    plane: npt.NDArray[np.uint64] = bit_planes(bits.reshape(-1).astype(np.uint16), 1)[0]
-    return plane
 
 
 def unpack_bits(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.bool_]:
