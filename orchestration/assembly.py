@@ -6,6 +6,7 @@ A brief is bytes: the public plan, the scenario, and only what this one party ne
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from parties.auxiliary_server import AuxiliaryServer
 from parties.client import Client, Protector
 from parties.dealer import Dealer
 from parties.gallery_holder import GalleryHolder
@@ -74,9 +76,10 @@ def build_program(brief: bytes) -> RoleProgram:
         return _client(told)
     if told.party == "model_provider":
         return _provider(told)
-    if told.party == "gallery_holder":
-        return GalleryHolder(told.plan)
-    return Dealer(told.plan, _randomness(told))
+    servers: dict[Party, Callable[[RunPlan, RandomBytes], RoleProgram]] = {
+        "gallery_holder": GalleryHolder, "auxiliary_server": AuxiliaryServer, "dealer": Dealer,
+    }  # fmt: skip
+    return servers[told.party](told.plan, _randomness(told))
 
 
 def build_protector(
@@ -157,7 +160,8 @@ def _provider(told: PartyBrief) -> RoleProgram:
     from parties.model_provider.program import ModelProvider
 
     embedder = build_embedder(told.scenario, told.network)
-    return ModelProvider(told.plan, embedder, row_form(told.scenario, _cohort(told)))
+    form = row_form(told.scenario, _cohort(told))
+    return ModelProvider(told.plan, embedder, form, _randomness(told))
 
 
 def _calibration(npz: bytes) -> Calibration:

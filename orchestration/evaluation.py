@@ -16,10 +16,12 @@ from orchestration.runtime.outcome import PartyOutcome
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
 from protocol.search import plaintext
+from protocol.search.answers import ABSENT_SCORE
 
-__all__ = ["Arrays", "observe"]
+__all__ = ["Arrays", "cosine_scores", "observe", "oracle_answers", "oracle_scores"]
 
 Arrays = dict[str, npt.NDArray[Any]]
+ANSWERS = ("match", "any", "count", "identity", "verified")
 
 
 def observe(
@@ -34,20 +36,22 @@ def observe(
     Args:
         outcomes: what the runtime returned.
         plan: the public plan.
-        gallery: identity of each row.
+        gallery: identity of each row number.
         probes: identity of each probe.
         baseline: cosine scores [P,N] of the unprotected network, where there is one.
 
     Returns:
-        Identities, secure and oracle matches; scores only where the scenario opens them.
+        Identities; `oracle_match` bool[P,N]; the secure answer beside the oracle's at the run's
+        output level; scores only where the scenario opens them.
     """
     client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
-    scores = plaintext.scores(client["rows"], provider["probes"])
-    arrays: Arrays = {
-        **_identities(gallery, probes),
-        "secure_match": client["match"],
-        "oracle_match": plaintext.matches(scores, plan.threshold),
-    }
+    scores = oracle_scores(plan, client["rows"], provider["probes"])
+    arrays: Arrays = {**_identities(gallery, probes), **oracle_answers(plan, scores)}
+    arrays |= {f"secure_{name}": client[name] for name in ANSWERS if name in client}
+    if "secure_identity" in arrays:
+        arrays["oracle_identity"] = plaintext.settle_ties(
+            arrays["secure_identity"], arrays["oracle_identity"], scores
+        )
     if plan.open_scores:
         arrays["secure_scores"] = client["scores"].astype(np.int32)
         arrays["oracle_scores"] = scores.astype(np.int32)
@@ -57,6 +61,60 @@ def observe(
         if baseline is not None:
             arrays["baseline_scores"] = baseline
     return arrays
+
+
+def oracle_scores(
+    plan: RunPlan, versions: npt.NDArray[np.int32], probes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Return the scores [P,R] by row number, each probe against the gallery of its moment.
+
+    Args:
+        plan: the public plan.
+        versions: every enrolled or updated row [V,D], in order.
+        probes: integer probes [P,D].
+    """
+    current = np.full(plan.rows, -1)
+    found, version, row, probe = [], 0, 0, 0
+    for step in plan.steps:
+        if step.kind in ("enrol", "update"):
+            numbers = range(row, row + step.size) if step.kind == "enrol" else step.rows
+            current[list(numbers)] = np.arange(version, version + step.size)
+            version += step.size
+            row += step.size if step.kind == "enrol" else 0
+        elif step.kind == "delete":
+            current[list(step.rows)] = -1
+        elif step.kind == "search":
+            found.append(_scores(current, versions, probes[probe : probe + step.size]))
+            probe += step.size
+    return np.concatenate(found)
+
+
+def oracle_answers(plan: RunPlan, scores: npt.NDArray[np.int64]) -> Arrays:
+    """Return what the secure search must answer, from exact scores [P,R]."""
+    match = plaintext.matches(scores, plan.threshold)
+    answers: Arrays = {"oracle_match": match}
+    if plan.task == "verify":
+        claims = [row for step in plan.searches for row in step.rows]
+        answers["oracle_verified"] = match[np.arange(len(match)), claims]
+        answers["claimed_row"] = np.array(claims, dtype=np.int32)
+    elif plan.output == "any":
+        answers["oracle_any"] = np.any(match, axis=1)
+    elif plan.output == "count":
+        answers["oracle_count"] = match.sum(axis=1).astype(np.uint32)
+    elif plan.output == "identity":
+        answers["oracle_identity"] = plaintext.best(scores, plan.threshold, plan.top_k)
+    return answers
+
+
+def _scores(
+    current: npt.NDArray[np.int64], versions: npt.NDArray[np.int32], probes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    live = current >= 0
+    if live.all() and np.array_equal(current, np.arange(len(versions))):
+        return plaintext.scores(versions, probes)
+    scores = np.full((len(probes), len(current)), ABSENT_SCORE, dtype=np.int64)
+    scores[:, live] = plaintext.scores(versions[current[live]], probes)
+    return scores
 
 
 def cosine_scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -62,7 +63,7 @@ def _run(
     preparation = prepare(scenario, data_root, on_progress)
     clock.ended("prepare")
     plan = preparation.plan
-    sessions = {"enrol": len(plan.enrolments), "search": len(plan.searches)}
+    sessions = Counter(str(step.kind) for step in plan.steps)
     outcomes = _play(scenario, preparation, with_totals(on_progress, sessions), on_abort)
     clock.ended("parties")
     on_progress(Progress("check", 0, 1))
@@ -78,7 +79,7 @@ def _run(
     record = run_record(
         scenario,
         preparation,
-        events,
+        outcomes,
         runtime=scenario.runtime,
         started=started,
         stage_s=clock.seconds,
@@ -100,6 +101,7 @@ def _play(
             programs,
             run=preparation.plan.run,
             insecure=insecure,
+            protocol=preparation.plan.protocol,
             seed=scenario.seed,
             on_progress=on_progress,
             on_abort=on_abort,
@@ -110,6 +112,7 @@ def _play(
         preparation.briefs,
         run=preparation.plan.run,
         insecure=insecure,
+        protocol=preparation.plan.protocol,
         on_progress=on_progress,
         on_abort=on_abort,
     )

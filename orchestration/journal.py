@@ -10,9 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from protocol.flows import Flow, Form
-from protocol.messages import Frame, Message, kind_of, payload_bytes, payload_shapes
+from protocol.messages import Frame, Message, kind_of, payload_bytes, payload_shapes, tensors_of
 from protocol.parties import Party, Phase
-from protocol.tensors import Tensor
 
 __all__ = ["Event", "audit_hash", "decode_events", "encode_events", "event_for", "write_journal"]
 
@@ -123,7 +122,10 @@ def _order(event: Event) -> tuple[int, str, str, int]:
 def _digest(message: Message, run: str) -> str:
     """Return a keyed digest of the tensors: pairs a sent event with its received twin."""
     total = blake2b(digest_size=DIGEST_BYTES, key=run.encode()[:64])
+    for tensor in tensors_of(message).values():
+        total.update(tensor.data)
     for name in message.__struct_fields__:
         value = getattr(message, name)
-        total.update(value.data if isinstance(value, Tensor) else str(value).encode())
+        if isinstance(value, int | str):
+            total.update(str(value).encode())
     return total.hexdigest()

@@ -20,8 +20,9 @@ from orchestration.progress import OnProgress, Progress
 from protocol.errors import ScenarioError
 from protocol.features import Calibration, PrivacyBudget, privacy_budget
 from protocol.mapping import KeyRing, RowForm
-from protocol.parties import PARTIES, Party
-from protocol.plan import Batch, RunPlan, batches
+from protocol.parties import Party
+from protocol.plan import RunPlan, Step, steps
+from protocol.search.policies import policy_named
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
@@ -155,7 +156,7 @@ def _impostor_scores(
     if scenario.mapping.kind != "none":
         keys = KeyRing(scenario.mapping, _calibration_bytes(scenario))
     issued = [None if keys is None else keys.issue(f"cohort-{i}") for i in range(len(cohort))]
-    rows = np.stack([form.map_row(unit, key) for unit, key in zip(cohort, issued, strict=True)])
+    rows = form.map_rows(cohort, issued)
     scores = form.map_probe(cohort).astype(np.float64) @ rows.T.astype(np.float64)
     off_diagonal = ~np.eye(len(cohort), dtype=np.bool_)
     return scores[off_diagonal].astype(np.int64)
@@ -163,17 +164,25 @@ def _impostor_scores(
 
 def _plan(scenario: Scenario, split: Split, form: RowForm, threshold: int) -> RunPlan:
     data, search = scenario.data, scenario.search
-    searches = batches("search", len(split.probes), data.batch)
+    claims = split.claims(scenario.seed) if search.task == "verify" else ()
+    searches = steps("search", len(split.probes), data.batch, claims)
+    pool = _pool(searches, len(split.gallery)) if search.pool is None else search.pool
     return RunPlan(
         run=_run_name(scenario),
+        protocol=search.protocol,
         ring_bits=search.ring_bits,
         dimension=form.dimension,
         threshold=threshold,
         radix=search.radix,
-        enrolments=batches("enrol", len(split.gallery), data.enrol_batch),
-        searches=searches,
+        steps=(*steps("enrol", len(split.gallery), data.enrol_batch), *searches),
         open_scores="open_scores" in scenario.insecure,
-        pool=_pool(searches, len(split.gallery)),
+        task=search.task,
+        output=search.output,
+        top_k=search.top_k,
+        scale=search.ring_scale,
+        check_inputs=search.check_inputs,
+        pool=pool,
+        low_water=max(1, pool // 2) if search.low_water is None else search.low_water,
     )
 
 
@@ -184,7 +193,7 @@ def _run_name(scenario: Scenario) -> str:
     return uuid4().hex[:16]
 
 
-def _pool(searches: Sequence[Batch], rows: int) -> int:
+def _pool(searches: Sequence[Step], rows: int) -> int:
     """Return how many searches' material fits the memory set aside for it."""
     largest = max((batch.size for batch in searches), default=1) * max(rows, 1)
     return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_ENTRY)))
@@ -210,15 +219,13 @@ def _briefs(
             "probes": tuple(picture for _, picture in split.probes),
         },
         "model_provider": {"network": networks.student_path, "cohort": shared},
-        "gallery_holder": {},
-        "dealer": {},
     }
     key = _test_key(scenario) if "test_randomness" in scenario.insecure else None
     return {
         party: PartyBrief(
-            party=party, plan=plan, scenario=scenario, test_key=key, **needs[party]
+            party=party, plan=plan, scenario=scenario, test_key=key, **needs.get(party, {})
         ).to_bytes()
-        for party in PARTIES
+        for party in policy_named(plan.protocol).parties
     }
 
 

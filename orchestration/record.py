@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from orchestration.environment import environment
 from orchestration.journal import Event, audit_hash
 from orchestration.prepare import Preparation
-from protocol.costs import DeclaredMessage, InputSize, declared_messages
+from orchestration.runtime.outcome import PartyOutcome
+from protocol.costs import DeclaredMessage, InputSize
 from protocol.features.spec import EDGE
-from protocol.flows import TRUST_MODEL
-from protocol.parties import CLIENT
+from protocol.parties import CLIENT, MODEL_PROVIDER, Party
+from protocol.roles import Observation
+from protocol.search.policies import policy_named
+from protocol.search.pool import Ledger
+from protocol.search.protocols import protocol_named
 from scenarios.specs import Scenario
 
 __all__ = ["costs_table", "input_size", "probe_latencies_s", "run_record"]
 
 TEMPLATE_ELEMENT_BYTES = 4
+ANSWER_KINDS = frozenset({"DecisionShares", "CountShares", "IdentityShares"})
 
 
 def run_record(
     scenario: Scenario,
     preparation: Preparation,
-    events: Sequence[Event],
+    outcomes: Mapping[Party, PartyOutcome],
     *,
     runtime: str,
     started: datetime,
@@ -35,15 +41,17 @@ def run_record(
     Args:
         scenario: the resolved scenario.
         preparation: what was settled before the first message.
-        events: all parties' events.
+        outcomes: what the runtime returned.
         runtime: which runtime ran the parties.
         started: when the job began.
         stage_s: wall seconds of the job's stages.
     """
     plan, form = preparation.plan, preparation.form
+    events = list(chain.from_iterable(outcome.events for outcome in outcomes.values()))
     return {
         "run": plan.run,
         "scenario": scenario.name,
+        "protocol": plan.protocol,
         "description": scenario.description,
         "runtime": runtime,
         "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
@@ -60,7 +68,10 @@ def run_record(
         "environment": environment(),
         "probe_latency_s": probe_latencies_s(events),
         "features_s_per_face": _features_s_per_face(events),
-        "costs": costs_table(declared_messages(plan, input_size(scenario)), events),
+        "costs": costs_table(
+            protocol_named(plan.protocol).declared(plan, input_size(scenario)), events
+        ),
+        "material": _ledger(outcomes[MODEL_PROVIDER].observed),
         "audit_hash": audit_hash(events),
         "warnings": list(preparation.notes),
     }
@@ -117,7 +128,7 @@ def probe_latencies_s(events: Iterable[Event]) -> list[float]:
             continue
         if event.kind == "ProtectedFeatures":
             begun[event.session] = event.at_s
-        elif event.kind == "DecisionShares":
+        elif event.kind in ANSWER_KINDS:
             ended[event.session] = max(ended.get(event.session, 0.0), event.at_s)
     return [round(ended[name] - begun[name], 6) for name in sorted(begun) if name in ended]
 
@@ -156,11 +167,19 @@ def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
         "features": scenario.features,
         "mapping": scenario.mapping,
         "output": scenario.search.output,
-        "trust_model": TRUST_MODEL,
+        "trust_model": policy_named(scenario.search.protocol).trust_model,
         "insecure": sorted(scenario.insecure),
         "synthetic_data": scenario.data.kind in {"synthetic", "templates"},
         "network": preparation.networks.name,
     }
+
+
+def _ledger(observed: Observation) -> dict[str, int] | None:
+    """Return how many searches' material was issued, consumed and burnt; None where none is."""
+    if "material" not in observed:
+        return None
+    ledger = Ledger(*map(int, observed["material"]))
+    return {**ledger._asdict(), "burnt": ledger.burnt}
 
 
 def _finite(value: float) -> float | None:

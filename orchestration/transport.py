@@ -10,7 +10,7 @@ from orchestration.journal import Event, event_for
 from orchestration.progress import SessionCount
 from protocol.channel import At, Endpoint, Inbound, Label
 from protocol.errors import LocalProtocolError, PeerMisbehaviourError
-from protocol.messages import AnyMessage, Message, kind_of
+from protocol.messages import Message, kind_of
 from protocol.parties import Party
 
 __all__ = ["Inbox", "Mailbox", "PartyChannel"]
@@ -90,7 +90,7 @@ class PartyChannel:
         self._started = started
         self._busy_since = perf_counter()
 
-    async def send(self, receiver: Party, message: AnyMessage, at: At) -> None:
+    async def send(self, receiver: Party, message: Message, at: At) -> None:
         """Send a message and journal it."""
         out = self._endpoint.outbound(receiver, message, at)
         now = perf_counter()

@@ -1,4 +1,4 @@
-"""The client: turns pictures into protected inputs, owns mapping keys, combines decisions."""
+"""The client: turns pictures into protected inputs, owns mapping keys, combines answers."""
 
 from __future__ import annotations
 
@@ -11,28 +11,16 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
 from protocol.mapping import KeyRing, MappingKey, RowForm
-from protocol.messages import (
-    DecisionShares,
-    Embeddings,
-    GallerySeed,
-    GalleryShares,
-    ProtectedFeatures,
-    ScoreShares,
-    SearchReady,
-)
-from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party
-from protocol.plan import Batch, RunPlan
+from protocol.messages import Embeddings, ProtectedFeatures
+from protocol.parties import MODEL_PROVIDER
+from protocol.plan import RunPlan, Step
 from protocol.roles import Observation
-from protocol.search.dealer import combine_decisions, combine_scores
-from protocol.search.material import search_shape
-from protocol.sharing.additive import split
+from protocol.search.protocols import protocol_named
 from protocol.sharing.prg import RandomBytes
 from protocol.sharing.ring import Ring
 from protocol.tensors import Tensor
 
 __all__ = ["Client", "PictureSource", "Protector"]
-
-SERVERS: tuple[Party, Party] = (MODEL_PROVIDER, GALLERY_HOLDER)
 
 
 class PictureSource(Protocol):
@@ -52,7 +40,7 @@ class Protector(Protocol):
 
 
 class Client:
-    """Enrols its gallery pictures, then asks about its probes; learns the match bitmap."""
+    """Enrols and maintains its gallery, asks about its probes; learns the answers."""
 
     def __init__(
         self,
@@ -70,45 +58,38 @@ class Client:
         self._form = form
         self._gallery = gallery
         self._probes = probes
-        self._random_bytes = random_bytes
         self._keys = keys
-        self._rows: list[npt.NDArray[np.int32]] = []
-        self._embeddings: list[npt.NDArray[np.float32]] = []
+        self._side = protocol_named(plan.protocol).client(plan, random_bytes)
+        self._observed: dict[str, list[npt.NDArray[Any]]] = {}
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role.
 
-        Observed: quantised rows [N,D], enrolment embeddings [N,d], match [P,N] and, where scores
-        are opened, scores [P,N].
+        Observed: quantised rows [V,D] and enrolment embeddings [V,d] of every enrolment and
+        update, the answers over all probes and, where scores are opened, scores [P,R].
         """
-        start = 0
-        for batch in self._plan.enrolments:
-            await self._enrol(channel, batch, self._gallery.load(start, batch.size), start)
-            start += batch.size
-        found: dict[str, list[npt.NDArray[Any]]] = {"match": [], "scores": []}
-        start = 0
-        for batch in self._plan.searches:
-            await self._wait_ready(channel, batch)
-            await self._search(channel, batch, self._probes.load(start, batch.size), found)
-            start += batch.size
-        return self._observed(found)
+        enrolled = asked = 0
+        for step in self._plan.steps:
+            if step.kind == "search":
+                await self._search(channel, step, asked)
+                asked += step.size
+            elif step.kind == "delete":
+                await self._side.delete_rows(channel, step)
+            elif step.kind != "refresh":
+                await self._enrol(channel, step, enrolled)
+                enrolled += step.size
+        return {name: np.concatenate(arrays) for name, arrays in self._observed.items()}
 
-    async def _enrol(
-        self, channel: Channel, batch: Batch, pictures: npt.NDArray[Any], start: int
-    ) -> None:
+    async def _enrol(self, channel: Channel, step: Step, start: int) -> None:
         """Embed through the provider, map under fresh keys, share the rows between servers."""
-        at = At(batch.session, "enrol")
-        await self._send_features(channel, pictures, at)
+        at = At(step.session, "enrol")
+        await self._send_features(channel, self._gallery.load(start, step.size), at)
         message = await channel.receive(MODEL_PROVIDER, Embeddings, at)
         embeddings = message.values.array()
         rows = self._map_rows(embeddings, start)
-        seed, share = split(self._ring.encode(rows), "gallery-rows", self._random_bytes)
-        seed_tensor = Tensor.of(np.frombuffer(seed.reveal(), dtype=np.uint8))
-        granted = GallerySeed(seed=seed_tensor, rows=batch.size)
-        await channel.send(MODEL_PROVIDER, granted, at)
-        await channel.send(GALLERY_HOLDER, GalleryShares(values=Tensor.of(share)), at)
-        self._embeddings.append(embeddings)
-        self._rows.append(rows)
+        await self._side.share_rows(channel, step, self._ring.encode(rows))
+        self._note("rows", rows)
+        self._note("row_embeddings", embeddings)
 
     def _map_rows(self, embeddings: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.int32]:
         """Turn embeddings into gallery rows, each under its own fresh key if there is a key ring.
@@ -120,34 +101,19 @@ class Client:
         norms = np.linalg.norm(values, axis=1, keepdims=True)
         if not (np.isfinite(values).all() and (norms > 0).all()):
             raise PeerMisbehaviourError("returned an unusable embedding", where=MODEL_PROVIDER)
-        units = values / norms
-        rows = [self._form.map_row(unit, self._key(start + i)) for i, unit in enumerate(units)]
-        return np.stack(rows)
+        keys = [self._key(start + index) for index in range(len(values))]
+        return self._form.map_rows(values / norms, keys)
 
-    def _key(self, row: int) -> MappingKey | None:
-        return None if self._keys is None else self._keys.issue(f"row-{row}")
+    def _key(self, version: int) -> MappingKey | None:
+        return None if self._keys is None else self._keys.issue(f"row-{version}")
 
-    async def _wait_ready(self, channel: Channel, batch: Batch) -> None:
-        for server in SERVERS:
-            await channel.receive(server, SearchReady, At(batch.session, "offline"))
-
-    async def _search(
-        self,
-        channel: Channel,
-        batch: Batch,
-        pictures: npt.NDArray[Any],
-        found: dict[str, list[npt.NDArray[Any]]],
-    ) -> None:
-        """Send protected probes and combine both servers' decision shares."""
-        await self._send_features(channel, pictures, At(batch.session, "online"))
-        shape = search_shape(self._plan, batch)
-        at = At(batch.session, "online", 3 + len(shape.circuit.layers))
-        first, second = [await channel.receive(server, DecisionShares, at) for server in SERVERS]
-        found["match"].append(combine_decisions(first, second, shape.pairs))
-        if self._plan.open_scores:
-            at = At(batch.session, "evaluation")
-            one, two = [await channel.receive(server, ScoreShares, at) for server in SERVERS]
-            found["scores"].append(combine_scores(one, two, shape))
+    async def _search(self, channel: Channel, step: Step, start: int) -> None:
+        """Send protected probes and combine the servers' shares of the answers."""
+        await self._side.ready(channel, step)
+        pictures = self._probes.load(start, step.size)
+        await self._send_features(channel, pictures, At(step.session, "online"))
+        for name, values in (await self._side.answers(channel, step)).items():
+            self._note(name, values)
 
     async def _send_features(self, channel: Channel, pictures: npt.NDArray[Any], at: At) -> None:
         protected = self._protector.protect(pictures)
@@ -156,7 +122,5 @@ class Client:
         )
         await channel.send(MODEL_PROVIDER, message, at)
 
-    def _observed(self, found: dict[str, list[npt.NDArray[Any]]]) -> Observation:
-        parts: dict[str, list[npt.NDArray[Any]]] = {"rows": [*self._rows], **found}
-        parts["row_embeddings"] = [*self._embeddings]
-        return {name: np.concatenate(arrays) for name, arrays in parts.items() if arrays}
+    def _note(self, name: str, values: npt.NDArray[Any]) -> None:
+        self._observed.setdefault(name, []).append(values)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol, TypeVar
 
 from protocol.errors import PeerMisbehaviourError, PolicyViolationError
-from protocol.flows import Flow, flow_for
+from protocol.flows import Flow, Policy
 from protocol.messages import (
-    AnyMessage,
     Envelope,
     Frame,
     Message,
@@ -46,7 +45,7 @@ class Label(NamedTuple):
 class Channel(Protocol):
     """All a role program may await; it knows no clock, no transport and no other party."""
 
-    async def send(self, receiver: Party, message: AnyMessage, at: At) -> None:
+    async def send(self, receiver: Party, message: Message, at: At) -> None:
         """Send a message; refused with `PolicyViolationError` unless the policy declares it."""
         ...
 
@@ -81,22 +80,23 @@ class Inbound(NamedTuple):
 class Endpoint:
     """One party's end of all its links: numbering, policy, addressing and replay checks."""
 
-    def __init__(self, party: Party, run: str, insecure: frozenset[str]) -> None:
+    def __init__(self, party: Party, run: str, insecure: frozenset[str], policy: Policy) -> None:
         self.party: Party = party
+        self._policy = policy
         self.lamport = 0
         self._run = run
         self._insecure = insecure
         self._sent: dict[Party, int] = {}
         self._seen: dict[Party, set[int]] = {}
 
-    def outbound(self, receiver: Party, message: AnyMessage, at: At) -> Outbound:
+    def outbound(self, receiver: Party, message: Message, at: At) -> Outbound:
         """Number and encode a message.
 
         Raises:
             PolicyViolationError: the flow policy does not declare this message.
         """
         kind = kind_of(message)
-        flow = flow_for(kind, self.party, receiver, at.phase, self._insecure)
+        flow = self._policy.flow_for(kind, self.party, receiver, at.phase, self._insecure)
         sequence = self._sent.get(receiver, 0)
         self._sent[receiver] = sequence + 1
         self.lamport += 1
@@ -119,7 +119,7 @@ class Endpoint:
         if envelope.run != self._run or envelope.receiver != self.party:
             raise self._accuse(envelope, "a frame of another run or for another party")
         try:
-            flow = flow_for(
+            flow = self._policy.flow_for(
                 kind_of(frame.message), envelope.sender, self.party, envelope.phase, self._insecure
             )
         except PolicyViolationError as error:

@@ -1,12 +1,14 @@
 """Every message between parties, and the frame that carries it.
 
 A frame is one msgpack array: an envelope and a tagged message. Decoding any byte string
-gives a valid frame or raises `DecodeError`; nothing is ever unpickled.
+gives a valid frame or raises `DecodeError`; nothing is ever unpickled. A protocol of its own kind
+adds kinds by subclassing `Message`; the flow policy decides who may say them.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Final, Union
 
 import msgspec
 
@@ -16,15 +18,17 @@ from protocol.tensors import Tensor
 
 __all__ = [
     "MAX_FRAME_BYTES",
-    "MESSAGE_KINDS",
-    "AnyMessage",
+    "CountShares",
     "DecisionShares",
+    "DeleteRows",
     "Embeddings",
     "Envelope",
     "Frame",
     "GallerySeed",
     "GalleryShares",
+    "IdentityShares",
     "MaskedBits",
+    "MaskedChoices",
     "MaskedGallery",
     "MaskedProbes",
     "MaskedScores",
@@ -32,14 +36,17 @@ __all__ = [
     "Message",
     "ProtectedFeatures",
     "QueryCorrections",
+    "RevealedBits",
     "ScoreShares",
     "SearchReady",
     "SeedGrant",
     "decode_frame",
     "encode_frame",
     "kind_of",
+    "message_kinds",
     "payload_bytes",
     "payload_shapes",
+    "tensors_of",
 ]
 
 MAX_FRAME_BYTES: Final = 1 << 30
@@ -90,21 +97,27 @@ class MaskedGallery(Message, frozen=True):
 
 
 class MaterialRequest(Message, frozen=True):
-    """Request for single-use material: so many probes against so many rows."""
+    """Request for single-use material of some searches: so many probes against so many rows."""
 
+    searches: int
     probes: int
     rows: int
 
 
 class QueryCorrections(Message, frozen=True):
-    """What server 1 cannot expand from its seed: product shares [B,N], packed bit planes [P,W]."""
+    """What the second evaluator cannot expand from its seed, one array per part of the material."""
 
-    products: Tensor
-    planes: Tensor
+    parts: tuple[Tensor, ...]
 
 
 class SearchReady(Message, frozen=True):
     """A server's word to the client that the material of a search is in place."""
+
+
+class DeleteRows(Message, frozen=True):
+    """Row numbers the client withdraws from the gallery."""
+
+    rows: tuple[int, ...]
 
 
 class MaskedProbes(Message, frozen=True):
@@ -114,48 +127,52 @@ class MaskedProbes(Message, frozen=True):
 
 
 class MaskedScores(Message, frozen=True):
-    """One server's half of the opening x = z - t + r, [B,N]."""
+    """One evaluator's half of the opening x = v + r of values to be compared, flat."""
 
     values: Tensor
 
 
 class MaskedBits(Message, frozen=True):
-    """One server's half of the masked AND operands of one tree layer, packed planes [P,W]."""
+    """One evaluator's half of masked bits that are opened together, packed planes [P,W]."""
+
+    planes: Tensor
+
+
+class MaskedChoices(Message, frozen=True):
+    """One evaluator's half of masked selection bits [W] and of the masked values they select."""
+
+    bits: Tensor
+    values: tuple[Tensor, ...]
+
+
+class RevealedBits(Message, frozen=True):
+    """One evaluator's half of bits that both may know: whether an input is well formed."""
 
     planes: Tensor
 
 
 class DecisionShares(Message, frozen=True):
-    """One server's share of the match bits, packed little-endian, probe-major."""
+    """One evaluator's share of the match bits, packed little-endian, probe-major."""
 
     bits: Tensor
 
 
-class ScoreShares(Message, frozen=True):
-    """One server's share of the scores [B,N]; only where the scenario opens scores."""
+class CountShares(Message, frozen=True):
+    """One evaluator's share of the number of matches of each probe, [B]."""
 
     values: Tensor
 
 
-AnyMessage = (
-    SeedGrant
-    | ProtectedFeatures
-    | Embeddings
-    | GallerySeed
-    | GalleryShares
-    | MaskedGallery
-    | MaterialRequest
-    | QueryCorrections
-    | SearchReady
-    | MaskedProbes
-    | MaskedScores
-    | MaskedBits
-    | DecisionShares
-    | ScoreShares
-)
-MESSAGE_KINDS: Final[dict[str, type[Message]]] = {
-    kind.__name__: kind for kind in Message.__subclasses__()
-}
+class IdentityShares(Message, frozen=True):
+    """One evaluator's share of 1 + slot of the best matches of each probe, 0 for none, [B,k]."""
+
+    values: Tensor
+
+
+class ScoreShares(Message, frozen=True):
+    """One evaluator's share of the scores [B,N]; only where the scenario opens scores."""
+
+    values: Tensor
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -176,11 +193,30 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """An envelope and its message: the unit that crosses a party boundary."""
 
     envelope: Envelope
-    message: AnyMessage
+    message: Message
+
+
+class _Undecoded(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A frame whose message is still bytes."""
+
+    envelope: Envelope
+    message: msgspec.Raw
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Frame)
+_outer = msgspec.msgpack.Decoder(_Undecoded)
+
+
+def message_kinds() -> dict[str, type[Message]]:
+    """Return every kind of message by name."""
+    return {kind.__name__: kind for kind in Message.__subclasses__()}
+
+
+@cache
+def _decoder(kinds: int) -> msgspec.msgpack.Decoder[Message]:
+    """Return the decoder of all kinds; made anew when a protocol has added some."""
+    del kinds
+    return msgspec.msgpack.Decoder(Union[tuple(Message.__subclasses__())])  # noqa: UP007 - computed
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -205,12 +241,13 @@ def decode_frame(wire: bytes) -> Frame:
     if len(wire) > MAX_FRAME_BYTES:
         raise DecodeError(f"frame of {len(wire)} bytes is over the limit of {MAX_FRAME_BYTES}")
     try:
-        frame = _decoder.decode(wire)
+        outer = _outer.decode(wire)
+        message = _decoder(len(Message.__subclasses__())).decode(outer.message)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise DecodeError("bytes are not a valid frame") from error
-    for tensor in _tensors(frame.message).values():
+    for tensor in tensors_of(message).values():
         tensor.array()
-    return frame
+    return Frame(outer.envelope, message)
 
 
 def kind_of(message: Message) -> str:
@@ -220,14 +257,22 @@ def kind_of(message: Message) -> str:
 
 def payload_bytes(message: Message) -> int:
     """Return raw tensor bytes of a message; framing and integers are not counted."""
-    return sum(tensor.nbytes for tensor in _tensors(message).values())
+    return sum(tensor.nbytes for tensor in tensors_of(message).values())
 
 
 def payload_shapes(message: Message) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor field."""
-    return {name: tensor.shape for name, tensor in _tensors(message).items()}
+    return {name: tensor.shape for name, tensor in tensors_of(message).items()}
 
 
-def _tensors(message: Message) -> dict[str, Tensor]:
-    fields = ((name, getattr(message, name)) for name in message.__struct_fields__)
-    return {name: value for name, value in fields if isinstance(value, Tensor)}
+def tensors_of(message: Message) -> dict[str, Tensor]:
+    """Return every tensor of a message by field name; one of several as `name.0`, `name.1`, …."""
+    found: dict[str, Tensor] = {}
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if isinstance(value, Tensor):
+            found[name] = value
+        elif isinstance(value, tuple):
+            parts = (part for part in value if isinstance(part, Tensor))
+            found |= {f"{name}.{index}": part for index, part in enumerate(parts)}
+    return found

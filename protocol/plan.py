@@ -2,50 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Literal
+
 import msgspec
 
-__all__ = ["Batch", "RunPlan", "batches"]
+__all__ = ["Output", "RunPlan", "Step", "StepKind", "Task", "steps"]
+
+StepKind = Literal["enrol", "update", "delete", "refresh", "search"]
+Output = Literal["any", "count", "identity", "bitmap"]
+Task = Literal["identify", "verify"]
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """One session: its name and how many pictures it handles."""
+class Step(msgspec.Struct, frozen=True):
+    """One session: its name, what it does and to how many rows or probes.
+
+    `rows` holds stable row numbers: those an update replaces or a delete removes, or the row each
+    probe of a verification claims.
+    """
 
     session: str
     size: int
+    kind: StepKind = "search"
+    rows: tuple[int, ...] = ()
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Public parameters of a run, equal at every party.
 
-    `dimension` is the length of a gallery row in ring elements; `threshold` is in ring units;
-    `pool` is how many searches have their material in place ahead of time.
+    Attributes:
+        run: run identifier.
+        protocol: which search protocol the servers run.
+        ring_bits: the ring of scores.
+        dimension: length of a gallery row in ring elements.
+        threshold: score at or above which two faces match, in ring units.
+        radix: bits per digit of the comparison.
+        steps: every session, in order.
+        open_scores: whether the client gets score shares, for evaluation.
+        task: identify searches all rows; verify compares with the claimed row only.
+        output: what the client learns of each probe.
+        top_k: most rows an `identity` output names.
+        scale: largest norm of an honest row or probe; with `check_inputs` a longer one is refused.
+        check_inputs: prove inside the computation that rows and probes are no longer than that.
+        pool: how many searches may have their material in place ahead of time.
+        low_water: material is ordered again when fewer searches than this have theirs.
     """
 
     run: str
+    protocol: str = "dealer"
     ring_bits: int
     dimension: int
     threshold: int
     radix: int
-    enrolments: tuple[Batch, ...]
-    searches: tuple[Batch, ...]
+    steps: tuple[Step, ...]
     open_scores: bool
+    task: Task = "identify"
+    output: Output = "bitmap"
+    top_k: int = 1
+    scale: int = 0
+    check_inputs: bool = False
     pool: int = 1
+    low_water: int = 1
+
+    @property
+    def searches(self) -> tuple[Step, ...]:
+        """The search sessions, in order."""
+        return tuple(step for step in self.steps if step.kind == "search")
 
     @property
     def rows(self) -> int:
-        """Gallery rows after all enrolments."""
-        return sum(batch.size for batch in self.enrolments)
+        """Row numbers ever given out: one per enrolled row."""
+        return sum(step.size for step in self.steps if step.kind == "enrol")
+
+    @property
+    def most_rows(self) -> int:
+        """Largest number of rows the gallery holds at any time."""
+        return max(self._sizes(), default=0)
 
     @property
     def probes(self) -> int:
         """Probes over all searches."""
-        return sum(batch.size for batch in self.searches)
+        return sum(step.size for step in self.searches)
+
+    def upcoming(self, index: int) -> Sequence[Step]:
+        """Return the searches from `index` on that see the same gallery."""
+        return tuple(takewhile(lambda step: step.kind == "search", self.steps[index:]))
+
+    def _sizes(self) -> Iterator[int]:
+        size = 0
+        for step in self.steps:
+            size += {"enrol": step.size, "delete": -step.size}.get(step.kind, 0)
+            yield size
 
 
-def batches(prefix: str, total: int, size: int) -> tuple[Batch, ...]:
-    """Split `total` pictures into sessions named `prefix-0000`, … of at most `size`."""
-    starts = range(0, total, size)
+def steps(kind: StepKind, total: int, size: int, claims: Sequence[int] = ()) -> tuple[Step, ...]:
+    """Split `total` pictures into sessions named `kind-0000`, … of at most `size`."""
     return tuple(
-        Batch(f"{prefix}-{index:04d}", min(size, total - start))
-        for index, start in enumerate(starts)
+        Step(
+            f"{kind}-{index:04d}",
+            min(size, total - start),
+            kind,
+            tuple(claims[start : start + size]),
+        )
+        for index, start in enumerate(range(0, total, size))
     )

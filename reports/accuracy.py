@@ -16,8 +16,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
+from reports.answers import match_of
 from reports.metrics import (
     Curve,
     Decisions,
@@ -85,7 +87,8 @@ def curves(observations: Arrays) -> dict[str, Curve]:
 def _column(
     observations: Arrays, label: str, scores: NDArray[Any] | None, match: str | None
 ) -> Column | None:
-    operating = None if match is None else _decisions(observations, match)
+    decided = match_of(observations) if match == "secure_match" else observations.get(match or "")
+    operating = None if decided is None else _decisions(observations, decided)
     if scores is None:
         if operating is None:
             return None
@@ -102,10 +105,8 @@ def _column(
     )
 
 
-def _decisions(observations: Arrays, match: str) -> Decisions:
-    return decision_rates(
-        observations[match], observations["probe_identity"], observations["gallery_identity"]
-    )
+def _decisions(observations: Arrays, match: NDArray[np.bool_]) -> Decisions:
+    return decision_rates(match, observations["probe_identity"], observations["gallery_identity"])
 
 
 def _ranking(observations: Arrays, scores: NDArray[Any]) -> Ranking:

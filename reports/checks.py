@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from protocol.errors import PolicyViolationError
-from protocol.flows import flow_for
+from protocol.flows import Policy
+from reports.answers import UNITS, answer_of
 from reports.records import CostRow, Event, RunFiles
 from reports.traffic import sequence_gaps, unpaired
 
@@ -34,17 +35,19 @@ def run_checks(run: RunFiles) -> list[Check]:
 
 def _oracle_equal(run: RunFiles) -> Check:
     """Compare every decision, and every score where they are opened, with the oracle's."""
-    arrays = run.observations
-    match, oracle = arrays["secure_match"], arrays["oracle_match"]
-    wrong = int(np.count_nonzero(match != oracle))
-    detail = f"{match.size:,} decisions ({run.probes:,} probes x {run.entries:,} entries)"
+    arrays, answer = run.observations, answer_of(run.observations)
+    wrong = int(np.count_nonzero(answer.secure != answer.oracle))
+    detail = f"{answer.secure.size:,} {UNITS[answer.level]} "
+    detail += f"({run.probes:,} probes x {run.entries:,} entries)"
     detail += f": {wrong:,} differ" if wrong else " equal"
     scores = [name for name in ("secure_scores", "oracle_scores") if name in arrays]
     if len(scores) == 1:
         return Check(name="oracle_equal", passed=False, detail=f"{detail}; only {scores[0]} kept")
     if scores:
         off = int(np.count_nonzero(arrays["secure_scores"] != arrays["oracle_scores"]))
-        detail += f"; {match.size:,} scores" + (f": {off:,} differ" if off else " equal")
+        detail += f"; {arrays['secure_scores'].size:,} scores" + (
+            f": {off:,} differ" if off else " equal"
+        )
         wrong += off
     return Check(name="oracle_equal", passed=wrong == 0, detail=detail)
 
@@ -81,7 +84,9 @@ def _nothing_undeclared(run: RunFiles) -> Check:
     """Require that the flow policy allows every event, in its form and step."""
     insecure = frozenset(run.record.protection.insecure)
     labels = {(e.kind, e.sender, e.receiver, e.phase, e.form, e.step): e for e in run.events}
-    wrong = [text for event in labels.values() if (text := _undeclared(event, insecure))]
+    wrong = [
+        text for event in labels.values() if (text := _undeclared(event, run.policy, insecure))
+    ]
     good = f"{len(labels)} flows, all in the policy"
     return _verdict("nothing_undeclared", good, wrong, counted=len(labels), of="messages")
 
@@ -128,9 +133,9 @@ def _unlike_journal(costs: Iterable[CostRow], sent: Iterable[Event]) -> list[str
     ]
 
 
-def _undeclared(event: Event, insecure: frozenset[str]) -> str:
+def _undeclared(event: Event, policy: Policy, insecure: frozenset[str]) -> str:
     try:
-        flow = flow_for(event.kind, event.sender, event.receiver, event.phase, insecure)
+        flow = policy.flow_for(event.kind, event.sender, event.receiver, event.phase, insecure)
     except PolicyViolationError as error:
         return str(error)
     if (flow.form, flow.step) == (event.form, event.step):

@@ -1,6 +1,6 @@
 """Who learned what: the flow policy's promises beside what really travelled in a run.
 
-Promises come from `protocol.flows` alone, so that the report cannot drift from the policy that
+Promises come from the protocol's policy alone, so that the report cannot drift from the policy that
 the endpoints enforce; counts and bytes come from the journal.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from protocol.flows import COALITIONS, FLOWS, LEARNS, OPENINGS, Flow, Form, Knowledge, Opening
-from protocol.parties import PARTIES, PHASES, Party, Phase
+from protocol.flows import Flow, Form, Knowledge, Opening, Policy
+from protocol.parties import PHASES, Party, Phase
 from reports.records import Event
 from reports.wording import listed, party_name
 
@@ -106,40 +106,40 @@ class CoalitionRow(NamedTuple):
     excluded_by_trust_model: bool
 
 
-def party_views(events: Iterable[Event]) -> list[PartyView]:
+def party_views(events: Iterable[Event], policy: Policy) -> list[PartyView]:
     """Return one view per party, in the order of the protocol's parties."""
     received = [event for event in events if event.event == "received"]
-    return [_view(party, [e for e in received if e.party == party]) for party in PARTIES]
+    return [_view(p, [e for e in received if e.party == p], policy) for p in policy.parties]
 
 
-def matrix(events: Iterable[Event]) -> list[MatrixRow]:
+def matrix(events: Iterable[Event], policy: Policy) -> list[MatrixRow]:
     """Return what travelled, kind by kind in the policy's order, against the parties."""
     groups: dict[tuple[str, Phase, Form], list[Event]] = {}
     for event in events:
         groups.setdefault((event.kind, event.phase, event.form), []).append(event)
-    order = [(flow.kind, flow.phase, flow.form) for flow in FLOWS]
+    order = [(flow.kind, flow.phase, flow.form) for flow in policy.flows]
     known = sorted(groups, key=lambda key: (PHASES.index(key[1]), _place(order, key), key))
     return [
-        MatrixRow(*key, tuple(_matrix_cell(groups[key], party) for party in PARTIES))
+        MatrixRow(*key, tuple(_matrix_cell(groups[key], party) for party in policy.parties))
         for key in known
     ]
 
 
-def openings(events: Iterable[Event]) -> list[OpeningRow]:
+def openings(events: Iterable[Event], policy: Policy) -> list[OpeningRow]:
     """Return the ledger of openings: every one the policy knows, with this run's counts."""
     sent = [event for event in events if event.event == "sent"]
-    return [_opening(opening, sent) for opening in OPENINGS]
+    return [_opening(opening, sent) for opening in policy.openings]
 
 
-def coalitions() -> list[CoalitionRow]:
+def coalitions(policy: Policy) -> list[CoalitionRow]:
     """Return what colluding parties would learn, those within the trust model first."""
-    ordered = sorted(COALITIONS, key=lambda coalition: coalition.excluded_by_trust_model)
+    ordered = sorted(policy.coalitions, key=lambda coalition: coalition.excluded_by_trust_model)
     return [CoalitionRow(_names(c.members), c.yields, c.excluded_by_trust_model) for c in ordered]
 
 
-def undeclared(events: Iterable[Event]) -> list[str]:
+def undeclared(events: Iterable[Event], policy: Policy) -> list[str]:
     """Return one line per kind of message in the journal that the policy does not permit."""
-    odd = {_label(e) for e in events} - {_flow_label(flow) for flow in FLOWS}
+    odd = {_label(e) for e in events} - {_flow_label(flow) for flow in policy.flows}
     return [
         f"{kind} from {party_name(sender)} to {party_name(receiver)} in {phase} ({form})"
         for kind, sender, receiver, phase, form in sorted(odd)
@@ -152,18 +152,23 @@ def _matrix_cell(events: Sequence[Event], party: Party) -> MatrixCell:
     return MatrixCell(sent, sum(received) if received else None)
 
 
-def _view(party: Party, events: Sequence[Event]) -> PartyView:
+def _view(party: Party, events: Sequence[Event], policy: Policy) -> PartyView:
     groups: dict[tuple[str, str, str, str, str], list[Event]] = {}
     for event in events:
         groups.setdefault(_label(event), []).append(event)
-    rows = sorted((_travelled(group) for group in groups.values()), key=_policy_order)
+    travelled = [_travelled(group, policy) for group in groups.values()]
+    order = [(flow.kind, flow.sender, flow.phase) for flow in policy.flows]
+    rows = sorted(
+        travelled,
+        key=lambda row: (_place(order, (row.kind, row.sender, row.phase)), row.kind, row.sender),
+    )
     total = sum(event.payload_bytes for event in events)
-    return PartyView(party, party_name(party), LEARNS[party], tuple(rows), total)
+    return PartyView(party, party_name(party), policy.learns[party], tuple(rows), total)
 
 
-def _travelled(group: Sequence[Event]) -> Travelled:
+def _travelled(group: Sequence[Event], policy: Policy) -> Travelled:
     first = group[0]
-    flow = next((flow for flow in FLOWS if _flow_label(flow) == _label(first)), None)
+    flow = next((flow for flow in policy.flows if _flow_label(flow) == _label(first)), None)
     return Travelled(
         kind=first.kind,
         sender=first.sender,
@@ -200,11 +205,6 @@ def _label(event: Event) -> tuple[str, str, str, str, str]:
 
 def _flow_label(flow: Flow) -> tuple[str, str, str, str, str]:
     return (flow.kind, flow.sender, flow.receiver, flow.phase, flow.form)
-
-
-def _policy_order(row: Travelled) -> tuple[int, str, str]:
-    order = [(flow.kind, flow.sender, flow.phase) for flow in FLOWS]
-    return (_place(order, (row.kind, row.sender, row.phase)), row.kind, row.sender)
 
 
 def _place(order: Sequence[object], label: object) -> int:

@@ -68,8 +68,12 @@ def searches(events: Iterable[Event]) -> list[Search]:
 
 
 def compute_table(events: Iterable[Event]) -> list[Row]:
-    """Return one row per party: busy seconds by phase and in total."""
-    table: dict[str, dict[str, float]] = {party: dict.fromkeys(PHASES, 0.0) for party in PARTIES}
+    """Return one row per party that took part: busy seconds by phase and in total."""
+    events = list(events)
+    present = {event.party for event in events}
+    table: dict[str, dict[str, float]] = {
+        party: dict.fromkeys(PHASES, 0.0) for party in PARTIES if party in present
+    }
     for event in events:
         table[event.party][event.phase] += event.compute_s
     return [
@@ -84,13 +88,13 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 def _search(session: str, events: Sequence[Event]) -> Search | None:
     asked = [e for e in events if e.event == "sent" and e.kind == "ProtectedFeatures"]
-    masked = [e for e in events if e.event == "sent" and e.kind == "MaskedProbes"]
-    decided = [e for e in events if e.party == CLIENT and e.kind == "DecisionShares"]
+    searching = [e for e in events if e.event == "sent" and e.party == MODEL_PROVIDER]
+    decided = [e for e in events if e.party == CLIENT and e.form == "output"]
     if not (asked and decided):
         return None
     end = max(event.at_s for event in decided)
     begin = min(event.at_s for event in asked)
-    search_begin = min((e.at_s for e in masked if e.party == MODEL_PROVIDER), default=begin)
+    search_begin = min((e.at_s for e in searching), default=begin)
     return Search(session, _probes(asked), end - begin, end - search_begin)
 
 

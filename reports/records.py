@@ -17,8 +17,9 @@ import yaml
 from numpy.typing import NDArray
 
 from protocol.errors import DataError
-from protocol.flows import Form
+from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
+from protocol.search.policies import policy_named
 
 __all__ = [
     "Arrays",
@@ -40,7 +41,8 @@ SCENARIO, JOURNAL, OBSERVATIONS, RECORD = (
 )  # fmt: skip
 FAILED = "failed.json"
 IDENTITIES = ("gallery_identity", "probe_identity")
-MATCHES = ("secure_match", "oracle_match")
+ORACLE = "oracle_match"
+ANSWERS = ("match", "any", "count", "identity", "verified")
 SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
 
 _INCOMPLETE = "the run was interrupted or this is no run directory; run the scenario again"
@@ -119,6 +121,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     scenario: str
+    protocol: str = "dealer"
     description: str = ""
     runtime: str
     started_utc: str
@@ -136,6 +139,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     probe_latency_s: list[float]
     features_s_per_face: float | None
     costs: list[CostRow]
+    material: dict[str, int] | None = None
     audit_hash: str
     warnings: list[str]
 
@@ -145,8 +149,9 @@ class RunFiles(NamedTuple):
 
     `observations` holds the arrays of `observations.npz`, checked to agree on P probes and N
     entries: gallery_identity int64[N]; probe_identity int64[P] with -1 for people who are not
-    enrolled; secure_match and oracle_match bool[P,N]; and, where the scenario opens scores,
-    secure_scores, oracle_scores, protected_scores and (with a baseline) baseline_scores [P,N].
+    enrolled; oracle_match bool[P,N]; the answer at the output level as secure_X beside oracle_X;
+    and, where the scenario opens scores, secure_scores, oracle_scores, protected_scores and
+    (with a baseline) baseline_scores [P,N].
     """
 
     path: Path
@@ -164,6 +169,11 @@ class RunFiles(NamedTuple):
     def probes(self) -> int:
         """P, the number of probes searched."""
         return len(self.observations["probe_identity"])
+
+    @property
+    def policy(self) -> Policy:
+        """The flow policy of the protocol this run used."""
+        return policy_named(self.record.protocol)
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -220,7 +230,9 @@ def read_observations(path: Path) -> Arrays:
         DataError: it is missing, damaged, lacks an array, or arrays disagree on P or N.
     """
     arrays = _load_arrays(path)
-    missing = [name for name in (*IDENTITIES, *MATCHES) if name not in arrays]
+    missing = [name for name in (*IDENTITIES, ORACLE) if name not in arrays]
+    if not any(f"secure_{name}" in arrays for name in ANSWERS):
+        missing.append("secure_match")
     if missing:
         text = f"arrays are missing: {', '.join(missing)}"
         raise DataError(text, where=str(path), hint=_INCOMPLETE)
@@ -228,13 +240,23 @@ def read_observations(path: Path) -> Arrays:
         _check(arrays, name, "iu", (arrays[name].size,), path)
         arrays[name] = arrays[name].astype(np.int64)
     shape = arrays["probe_identity"].size, arrays["gallery_identity"].size
-    for name in MATCHES:
-        _check(arrays, name, "b", shape, path)
+    _check_answers(arrays, shape, path)
     for name in arrays.keys() & set(SCORES):
         _check(arrays, name, "iuf", shape, path)
         if not np.isfinite(arrays[name]).all():
             raise DataError(f"{name} holds values that are no numbers", where=str(path))
     return arrays
+
+
+def _check_answers(arrays: Arrays, shape: tuple[int, int], path: Path) -> None:
+    """Check type and shape of the answers: bits per probe and entry, or per probe."""
+    for name in (ORACLE, "secure_match"):
+        if name in arrays:
+            _check(arrays, name, "b", shape, path)
+    for name in ("any", "verified"):
+        for side in ("secure", "oracle"):
+            if f"{side}_{name}" in arrays:
+                _check(arrays, f"{side}_{name}", "b", shape[:1], path)
 
 
 def _refuse_failed(run_dir: Path) -> None:

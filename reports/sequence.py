@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from protocol.flows import FLOWS, Flow
+from protocol.flows import Flow, Policy
 from protocol.parties import PARTIES, Phase
 from reports.records import Event
 from reports.wording import counted, party_name, size
@@ -30,9 +30,7 @@ __all__ = [
 ]
 
 MESSAGES_SHOWN: Final = 240
-STAGES: Final = ("setup", "enrol", "search")
-
-_FLOWS: Final = {(f.kind, f.sender, f.receiver, f.phase): f for f in FLOWS}
+STAGES: Final = ("setup", "enrol", "update", "delete", "refresh", "material", "search")
 
 
 class Fold(NamedTuple):
@@ -97,9 +95,9 @@ def fold_summary(fold: Fold) -> str:
     return f"shown: {fold.session}; in all {total}{sizes}"
 
 
-def flow_of(event: Event) -> Flow | None:
+def flow_of(event: Event, policy: Policy) -> Flow | None:
     """Return the policy row of a message, None if the policy does not have it."""
-    return _FLOWS.get((event.kind, event.sender, event.receiver, event.phase))
+    return policy.find(event.kind, event.sender, event.receiver, event.phase)
 
 
 def phases_of(messages: Sequence[Event]) -> list[tuple[Phase, list[Event]]]:
@@ -112,22 +110,23 @@ def phases_of(messages: Sequence[Event]) -> list[tuple[Phase, list[Event]]]:
     return runs
 
 
-def mermaid(events: Iterable[Event], limit: int = MESSAGES_SHOWN) -> str:
+def mermaid(events: Iterable[Event], policy: Policy, limit: int = MESSAGES_SHOWN) -> str:
     """Return the folded diagram as Mermaid text, one statement a line."""
     shown, missing = cap(folds(events), limit)
+    ends = (policy.parties[0], policy.parties[-1])
     lines = ["sequenceDiagram"]
-    lines += [f"  participant {party} as {party_name(party)}" for party in PARTIES]
+    lines += [f"  participant {party} as {party_name(party)}" for party in policy.parties]
     for fold in shown:
-        lines += _mermaid_fold(fold)
+        lines += _mermaid_fold(fold, ends)
     if missing:
-        lines.append(f"  Note over {PARTIES[0]},{PARTIES[-1]}: {_plain(left_out_note(missing))}")
+        lines.append(f"  Note over {ends[0]},{ends[1]}: {_plain(left_out_note(missing))}")
     return "\n".join(lines) + "\n"
 
 
-def _mermaid_fold(fold: Fold) -> list[str]:
+def _mermaid_fold(fold: Fold, ends: tuple[str, str]) -> list[str]:
     lines = [f"  loop {_plain(fold_title(fold))} ({_plain(fold_summary(fold))})"]
     for phase, messages in phases_of(fold.messages):
-        lines.append(f"    Note over {PARTIES[0]},{PARTIES[-1]}: phase {phase}")
+        lines.append(f"    Note over {ends[0]},{ends[1]}: phase {phase}")
         lines += [f"    {_mermaid_message(event)}" for event in messages]
     return [*lines, "  end"]
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from protocol.flows import Form
-from protocol.parties import PARTIES
+from protocol.flows import Form, Policy
 from reports.records import Event
 from reports.sequence import (
     MESSAGES_SHOWN,
@@ -68,13 +67,13 @@ FRAME_TOP: Final = 44
 GAP: Final = 30
 
 
-def sequence_svg(events: Iterable[Event], limit: int = MESSAGES_SHOWN) -> str:
+def sequence_svg(events: Iterable[Event], policy: Policy, limit: int = MESSAGES_SHOWN) -> str:
     """Return the folded sequence diagram of a journal; at most `limit` messages are drawn."""
     shown, missing = cap(folds(events), limit)
     parts: list[str] = []
     y: float = HEAD_HEIGHT + 26
     for fold in shown:
-        drawn, y = _frame(fold, y)
+        drawn, y = _frame(fold, y, policy)
         parts += drawn
     if missing:
         parts.append(_text(WIDTH / 2, y + 4, left_out_note(missing), "dim mid"))
@@ -82,7 +81,7 @@ def sequence_svg(events: Iterable[Event], limit: int = MESSAGES_SHOWN) -> str:
     if not shown:
         parts.append(_text(WIDTH / 2, y + 14, "No message was sent.", "dim mid halo"))
         y += 2 * GAP
-    frame = [*_lifelines(y), *_heads(8), *_heads(y)]
+    frame = [*_lifelines(y, policy), *_heads(8, policy), *_heads(y, policy)]
     return _document(WIDTH, y + HEAD_HEIGHT + 8, [*frame, *parts], "Messages between the parties")
 
 
@@ -104,24 +103,24 @@ def _document(width: int, height: float, parts: Sequence[str], title: str) -> st
     return "\n".join([head, *parts, "</svg>"])
 
 
-def _lifelines(bottom: float) -> Iterator[str]:
-    for party in PARTIES:
-        yield f'<path class="life" d="M{_n(_x(party))} {HEAD_HEIGHT + 8}V{_n(bottom)}"/>'
+def _lifelines(bottom: float, policy: Policy) -> Iterator[str]:
+    for party in policy.parties:
+        yield f'<path class="life" d="M{_n(_x(party, policy))} {HEAD_HEIGHT + 8}V{_n(bottom)}"/>'
 
 
-def _heads(y: float) -> Iterator[str]:
-    for party in PARTIES:
-        x = _x(party)
+def _heads(y: float, policy: Policy) -> Iterator[str]:
+    for party in policy.parties:
+        x = _x(party, policy)
         box = f'<rect x="{x - 68}" y="{_n(y)}" width="136" height="{HEAD_HEIGHT}" rx="7"/>'
         yield f'<g class="head">{box}{_text(x, y + 20, party_name(party), "mid")}</g>'
 
 
-def _frame(fold: Fold, top: float) -> tuple[list[str], float]:
+def _frame(fold: Fold, top: float, policy: Policy) -> tuple[list[str], float]:
     """Draw one fold below `top`; return its parts and where the next one begins."""
     rows: list[str] = []
     y = top + FRAME_TOP
     for phase, messages in phases_of(fold.messages):
-        drawn, y = _band(phase, messages, y)
+        drawn, y = _band(phase, messages, y, policy)
         rows += drawn
     height = y - top
     return [*_frame_box(fold, top, height), *rows], y + (GAP if fold.sessions == 1 else GAP + 8)
@@ -140,7 +139,9 @@ def _frame_box(fold: Fold, top: float, height: float) -> Iterator[str]:
     yield _text(20 + width, top + 16, fold_summary(fold), "dim halo")
 
 
-def _band(phase: str, messages: Sequence[Event], top: float) -> tuple[list[str], float]:
+def _band(
+    phase: str, messages: Sequence[Event], top: float, policy: Policy
+) -> tuple[list[str], float]:
     """Draw one phase of a session: a band, round labels and one row per message."""
     height = PHASE_ROW + ROW * len(messages)
     begin = min(event.at_s for event in messages)
@@ -153,13 +154,13 @@ def _band(phase: str, messages: Sequence[Event], top: float) -> tuple[list[str],
         if event.round and event.round != round_:
             parts.append(_text(24, y + 24, f"round {event.round}", "dim"))
         round_ = event.round
-        parts.append(_message(event, y + 20, event.at_s - begin))
+        parts.append(_message(event, y + 20, event.at_s - begin, policy))
         y += ROW
     return parts, y + 6
 
 
-def _message(event: Event, y: float, after_s: float) -> str:
-    begin, end = _x(event.sender), _x(event.receiver)
+def _message(event: Event, y: float, after_s: float, policy: Policy) -> str:
+    begin, end = _x(event.sender, policy), _x(event.receiver, policy)
     way = 1 if end > begin else -1
     tip = end - 2 * way
     label = (
@@ -168,15 +169,15 @@ def _message(event: Event, y: float, after_s: float) -> str:
     )
     time = _text(946, y + 4, f"+{1e3 * after_s:,.1f} ms", "dim end") if after_s else ""
     arrow = _line(event.form, begin + 3 * way, tip - 7 * way, y) + _point(event.form, tip, y, way)
-    return f'<g class="m">{_tooltip(event)}{arrow}{label}{time}</g>'
+    return f'<g class="m">{_tooltip(event, policy)}{arrow}{label}{time}</g>'
 
 
 def _bytes_span(event: Event) -> str:
     return f'<tspan class="dim"> {size(event.payload_bytes)}</tspan>' if event.payload_bytes else ""
 
 
-def _tooltip(event: Event) -> str:
-    flow = flow_of(event)
+def _tooltip(event: Event, policy: Policy) -> str:
+    flow = flow_of(event, policy)
     meaning = "not in the flow policy" if flow is None else f"{flow.carries}. Why: {flow.why}"
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in event.shapes.items())
     lines = [
@@ -207,8 +208,8 @@ def _text(x: float, y: float, text: str, css: str = "") -> str:
     return f'<text{attribute} x="{_n(x)}" y="{_n(y)}">{escape(text)}</text>'
 
 
-def _x(party: str) -> int:
-    names: tuple[str, ...] = PARTIES
+def _x(party: str, policy: Policy) -> int:
+    names: tuple[str, ...] = policy.parties
     return FIRST_X + SPACING * names.index(party)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from protocol.errors import DataError
+from reports.answers import answer_of, match_of
 from reports.latency import compute_table, searches
 from reports.records import RunFiles
 from reports.traffic import grouped
@@ -57,7 +57,9 @@ def write_tables(run: RunFiles, folder: Path) -> list[Path]:
 def _decisions(run: RunFiles) -> pd.DataFrame:
     """Return, per probe, its person, how many rows matched, and whether the own row did."""
     seen = run.observations
-    match = seen["secure_match"]
+    match = match_of(seen)
+    if match is None:
+        match = seen["oracle_match"]
     own = seen["probe_identity"][:, None] == seen["gallery_identity"][None, :]
     return pd.DataFrame(
         {
@@ -65,6 +67,6 @@ def _decisions(run: RunFiles) -> pd.DataFrame:
             "mated": seen["probe_identity"] >= 0,
             "rows_matched": match.sum(axis=1),
             "own_row_matched": (match & own).any(axis=1),
-            "equals_oracle": np.all(match == seen["oracle_match"], axis=1),
+            "equals_oracle": answer_of(seen).right,
         }
     )

@@ -147,6 +147,7 @@ def _share(events: Iterable[Event], count: int) -> float | None:
 
 
 def _per_party(events: Sequence[Event]) -> list[Row]:
+    present = {event.party for event in events}
     return [
         {
             "party": party,
@@ -154,6 +155,7 @@ def _per_party(events: Sequence[Event]) -> list[Row]:
             "received": totals(e for e in events if e.party == party and e.event == "received"),
         }
         for party in PARTIES
+        if party in present
     ]
 
 

@@ -29,6 +29,7 @@ PARTY_NAMES: Final[dict[Party, str]] = {
     "client": "Client",
     "model_provider": "Model provider",
     "gallery_holder": "Gallery holder",
+    "auxiliary_server": "Auxiliary server",
     "dealer": "Dealer",
 }
 _SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from protocol.search.policies import policy_named
 from scenarios.validation import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scenarios.specs import Scenario
+    from scenarios.specs import Scenario, SearchSpec
 
 __all__ = ["check_fields", "scenario_warnings"]
 
@@ -65,12 +66,26 @@ def _check_search(scenario: Scenario) -> Iterator[Problem]:
     if search.threshold is None and scenario.data.kind == "templates":
         message = "there are no training people to calibrate a threshold on"
         yield Problem("search.threshold", message, "give a cosine, for example 0.5")
-    if "trusted_dealer" not in scenario.insecure:
-        message = "the dealer protocol trusts its dealer not to collude; say so"
-        yield Problem("insecure", message, "add trusted_dealer to insecure")
+    for shortcut in policy_named(search.protocol).shortcuts:
+        if shortcut not in scenario.insecure:
+            message = f"protocol {search.protocol} rests on {shortcut}; say so"
+            yield Problem("insecure", message, f"add {shortcut} to insecure")
+    yield from _check_output(search)
     repeated = {name for name in scenario.insecure if scenario.insecure.count(name) > 1}
     for name in sorted(repeated):
         yield Problem("insecure", f"{name} is listed twice", "list it once")
+
+
+def _check_output(search: SearchSpec) -> Iterator[Problem]:
+    if search.task == "verify" and search.output != "bitmap":
+        message = f"a verification answers with one bit, output {search.output} makes no sense"
+        yield Problem("search.output", message, "use search.output: bitmap")
+    if search.top_k != 1 and search.output != "identity":
+        message = f"top_k names rows, output {search.output} names none"
+        yield Problem("search.top_k", message, "use search.output: identity")
+    if search.low_water is not None and search.low_water > (search.pool or search.low_water):
+        message = f"the low-water mark {search.low_water} lies above the pool of {search.pool}"
+        yield Problem("search.low_water", message, f"use at most {search.pool}")
 
 
 def scenario_warnings(scenario: Scenario) -> list[str]:

@@ -87,21 +87,32 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     Attributes:
         protocol: dealer is the fixed-gallery two-server protocol with a trusted dealer.
+        task: identify searches the whole gallery; verify compares with the claimed row only.
         ring_bits: ring Z_2^k of the shares.
         scale: norm of a quantised template; null for 127 (k = 16) or 16384 (k = 32).
         threshold: cosine at or above which two faces match; null calibrates it to `fpir`.
         fpir: false positive identification rate the threshold is calibrated to.
-        output: what the client learns; bitmap is one bit per enrolled row.
+        output: what the client learns of a probe; any is whether some row matches, count how
+            many do, identity the best matching rows, bitmap one bit per enrolled row.
+        top_k: most rows that output identity names.
         radix: bits per digit of the comparison; 2 costs least (docs/decisions/0010).
+        check_inputs: prove inside the computation that rows and probes are no longer than scale.
+        pool: searches whose material may be made ahead of time; null for what memory allows.
+        low_water: make more when fewer are left; null for half the pool.
     """
 
     protocol: Literal["dealer"] = "dealer"
+    task: Literal["identify", "verify"] = "identify"
     ring_bits: Literal[16, 32] = 16
     scale: Positive | None = None
     threshold: Cosine | None = None
     fpir: Fraction = 0.01
-    output: Literal["bitmap"] = "bitmap"
+    output: Literal["any", "count", "identity", "bitmap"] = "bitmap"
+    top_k: Annotated[int, Meta(ge=1, le=64)] = 1
     radix: Literal[1, 2, 3, 4] = 2
+    check_inputs: bool = False
+    pool: Positive | None = None
+    low_water: Positive | None = None
 
     @property
     def ring_scale(self) -> int:

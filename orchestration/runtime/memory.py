@@ -15,18 +15,20 @@ from protocol.channel import Endpoint, Inbound, Label
 from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
+from protocol.search.policies import policy_named
 
 __all__ = ["run_in_memory"]
 
 Step = Coroutine[Label, None, Observation]
 
 
-def run_in_memory(
+def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     programs: Mapping[Party, RoleProgram],
     *,
     run: str,
     insecure: frozenset[str],
     seed: int,
+    protocol: str = "dealer",
     tamper: Callable[[bytes], bytes] | None = None,
     on_progress: OnProgress | None = None,
     on_abort: OnAbort | None = None,
@@ -38,6 +40,7 @@ def run_in_memory(
         run: run identifier, in every envelope.
         insecure: the scenario's shortcuts, for the flow policy.
         seed: order in which runnable parties are stepped.
+        protocol: whose flow policy the endpoints enforce.
         tamper: changes every frame on its way; for tests of misbehaviour.
         on_progress: told how far the watched party is, after each of its steps.
         on_abort: given every party's journal before an error is raised.
@@ -46,7 +49,10 @@ def run_in_memory(
         InfrastructureError: all parties wait; the text says who waits for what.
         PeerMisbehaviourError: a frame came twice, or was left that no program asked for.
     """
-    scheduler = _Scheduler(programs, run, insecure, seed, tamper, on_progress)
+    endpoints = {
+        party: Endpoint(party, run, insecure, policy_named(protocol)) for party in programs
+    }
+    scheduler = _Scheduler(programs, endpoints, seed, tamper, on_progress)
     try:
         return scheduler.run()
     except BautaError:
@@ -79,8 +85,7 @@ class _Scheduler:
     def __init__(
         self,
         programs: Mapping[Party, RoleProgram],
-        run: str,
-        insecure: frozenset[str],
+        endpoints: Mapping[Party, Endpoint],
         seed: int,
         tamper: Callable[[bytes], bytes] | None,
         on_progress: OnProgress | None,
@@ -89,7 +94,7 @@ class _Scheduler:
         self._tamper = tamper
         self._on_progress = on_progress
         self._watched = watched(programs)
-        self._endpoints = {party: Endpoint(party, run, insecure) for party in programs}
+        self._endpoints = endpoints
         self._inboxes = {party: _MemoryInbox(party) for party in programs}
         started = perf_counter()
         self._channels = {

@@ -43,11 +43,12 @@ Handle: TypeAlias = Any
 Reference: TypeAlias = Any
 
 
-def run_on_ray(
+def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
     briefs: Mapping[Party, bytes],
     *,
     run: str,
     insecure: frozenset[str],
+    protocol: str = "dealer",
     on_progress: OnProgress | None = None,
     on_abort: OnAbort | None = None,
     receive_timeout_s: float = 120.0,
@@ -59,6 +60,7 @@ def run_on_ray(
         briefs: what each party is told; `builder` turns it into a role program, in the actor.
         run: run identifier, in every envelope.
         insecure: the scenario's shortcuts, for the flow policy.
+        protocol: whose flow policy the endpoints enforce.
         on_progress: told how far the watched party is, a few times a second.
         on_abort: given the journals of the parties that still answer before an error is raised.
         receive_timeout_s: how long a program may wait for one message.
@@ -76,6 +78,7 @@ def run_on_ray(
             run=run,
             namespace=f"bauta-{run}-{secrets.token_hex(4)}",
             insecure=tuple(sorted(insecure)),
+            protocol=protocol,
             receive_timeout_s=receive_timeout_s,
             builder=builder,
             threads=1,

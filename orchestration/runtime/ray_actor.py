@@ -35,6 +35,7 @@ from protocol.channel import Endpoint, Inbound, Label
 from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
+from protocol.search.policies import policy_named
 
 __all__ = ["AsyncInbox", "Carrier", "PartyActor", "spoken"]
 
@@ -48,7 +49,9 @@ class PartyActor:
     def __init__(self, header: bytes) -> None:
         self._header = decode_header(header)
         party = self._header.party
-        self._endpoint = Endpoint(party, self._header.run, frozenset(self._header.insecure))
+        policy = policy_named(self._header.protocol)
+        insecure = frozenset(self._header.insecure)
+        self._endpoint = Endpoint(party, self._header.run, insecure, policy)
         self._inbox = AsyncInbox(party, self._header.receive_timeout_s)
         self._carrier = Carrier(self._header.namespace)
         self._channel: PartyChannel | None = None

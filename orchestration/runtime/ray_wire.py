@@ -38,6 +38,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         run: run identifier, in every envelope.
         namespace: where its peers are found, under their parties' names.
         insecure: the scenario's shortcuts, for the flow policy.
+        protocol: the search protocol, whose flow policy is enforced.
         receive_timeout_s: how long a program may wait for one message.
         builder: `module:function` that turns a brief into a role program.
         threads: threads this party may compute with.
@@ -47,6 +48,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     namespace: str
     insecure: tuple[str, ...]
+    protocol: str
     receive_timeout_s: float
     builder: str
     threads: int

@@ -1,8 +1,7 @@
-"""The model provider, compute server 0: embeds protected inputs and runs its half of a search."""
+"""The model provider: embeds protected inputs and runs its part of every search."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Protocol
 
 import numpy as np
@@ -12,20 +11,13 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
 from protocol.mapping import RowForm
-from protocol.messages import Embeddings, GallerySeed, MaskedGallery, ProtectedFeatures, SeedGrant
-from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER
-from protocol.plan import Batch, RunPlan
+from protocol.messages import Embeddings, ProtectedFeatures
+from protocol.parties import CLIENT, MODEL_PROVIDER
+from protocol.plan import RunPlan, Step
 from protocol.roles import Observation
-from protocol.search.dealer import (
-    Prepared,
-    ProviderGallery,
-    SearchTerms,
-    provider_prepare,
-    provider_search,
-)
-from protocol.search.material import gallery_mask, search_shape
-from protocol.sharing.additive import expand_share
-from protocol.sharing.prg import CorrelationSource, Seed
+from protocol.search.protocols import protocol_named
+from protocol.search.sides import serve
+from protocol.sharing.prg import RandomBytes
 from protocol.sharing.ring import Ring, RingArray
 from protocol.tensors import Tensor
 
@@ -43,67 +35,35 @@ class Embedder(Protocol):
 
 
 class ModelProvider:
-    """Holds the network, M0 and D; learns protected inputs and their embeddings."""
+    """Holds the network and one gallery share; learns protected inputs and their embeddings."""
 
-    def __init__(self, plan: RunPlan, embedder: Embedder, form: RowForm) -> None:
+    def __init__(
+        self, plan: RunPlan, embedder: Embedder, form: RowForm, random_bytes: RandomBytes
+    ) -> None:
         self._plan = plan
         self._embedder = embedder
         self._form = form
         self._ring = Ring(plan.ring_bits)
-        self._terms = SearchTerms(plan.threshold, plan.open_scores)
+        self._side = protocol_named(plan.protocol).servers[MODEL_PROVIDER](plan, random_bytes)
         self._probes: list[npt.NDArray[np.int32]] = []
         self._embeddings: list[npt.NDArray[np.float32]] = []
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role; observed: quantised probes [P,D], probe embeddings [P,d]."""
-        grant = await channel.receive(DEALER, SeedGrant, At("setup", "setup"))
-        source = CorrelationSource(Seed(grant.seed.array().tobytes()))
-        gallery = await self._enrol(channel, source)
-        prepared: deque[Prepared] = deque()
-        pending = deque(self._plan.searches)
-        for batch in self._plan.searches:
-            while pending and len(prepared) < self._plan.pool:
-                shape = search_shape(self._plan, pending.popleft())
-                prepared.append(await provider_prepare(channel, source, shape, gallery))
-            probes = await self._probe(channel, batch)
-            await provider_search(channel, prepared.popleft(), gallery, probes, self._terms)
-        return self._observed()
+        await serve(
+            channel, self._plan, self._side, embed_rows=self._embed_rows, probes=self._probe
+        )
+        return {**self._side.observed(), **self._observed()}
 
-    async def _enrol(self, channel: Channel, source: CorrelationSource) -> ProviderGallery:
-        """Serve all enrolments; keep M0 = A0 + D and D."""
-        plan = self._plan
-        size = (plan.rows, plan.dimension)
-        share, opened = np.empty(size, self._ring.dtype), np.empty(size, self._ring.dtype)
-        start = 0
-        for batch in plan.enrolments:
-            rows = slice(start, start + batch.size)
-            opened[rows], mask = await self._enrol_batch(channel, source, batch)
-            share[rows] = opened[rows] + mask
-            start += batch.size
-        return ProviderGallery(share, opened)
-
-    async def _enrol_batch(
-        self, channel: Channel, source: CorrelationSource, batch: Batch
-    ) -> tuple[RingArray, RingArray]:
-        """Embed for the client, then open D of its rows; return D and A0."""
-        at = At(batch.session, "enrol")
-        embeddings = await self._embed(channel, at, batch.size)
+    async def _embed_rows(self, channel: Channel, step: Step) -> None:
+        """Return the embeddings of enrolment pictures to the client they belong to."""
+        at = At(step.session, "enrol")
+        embeddings = await self._embed(channel, at, step.size)
         await channel.send(CLIENT, Embeddings(values=Tensor.of(embeddings)), at)
-        message = await channel.receive(CLIENT, GallerySeed, at)
-        size = (batch.size, self._plan.dimension)
-        seed = Seed(message.seed.array().tobytes())
-        rows = expand_share(seed, "gallery-rows", size, self._ring)
-        half = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
-        other = half.values.array()
-        if other.shape != size or other.dtype != self._ring.dtype:
-            text = f"sent masked rows {other.shape} {other.dtype} where {size} was agreed"
-            raise PeerMisbehaviourError(text, where=f"{GALLERY_HOLDER}, {batch.session}")
-        mask = gallery_mask(source, batch.session, *size, self._ring)
-        return rows - mask + other, mask
 
-    async def _probe(self, channel: Channel, batch: Batch) -> RingArray:
+    async def _probe(self, channel: Channel, step: Step) -> RingArray:
         """Receive protected probes, embed and quantise them."""
-        embeddings = await self._embed(channel, At(batch.session, "online"), batch.size)
+        embeddings = await self._embed(channel, At(step.session, "online"), step.size)
         probes = self._form.map_probe(_unit(embeddings))
         self._embeddings.append(embeddings)
         self._probes.append(probes)

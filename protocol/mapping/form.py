@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ __all__ = ["PlainForm", "RowForm", "open_form"]
 class RowForm(Protocol):
     """Turns unit embeddings into integer rows and probes whose inner product is the score.
 
-    Who knows what: the enrolling client calls `map_row` with its own embedding and key, the model
-    provider calls `map_probe`; the form itself is made of public parameters only.
+    Who knows what: the enrolling client calls `map_rows` with its own embeddings and keys, the
+    model provider calls `map_probe`; the form itself is made of public parameters only.
     """
 
     @property
@@ -46,6 +47,12 @@ class RowForm(Protocol):
         """Return the integer row [D] of one unit embedding [n] under its key."""
         ...
 
+    def map_rows(
+        self, units: NDArray[np.float64], keys: Sequence[MappingKey | None]
+    ) -> NDArray[np.int32]:
+        """Return integer rows [B,D] of unit embeddings [B,n], each under its own key."""
+        ...
+
     def ring_threshold(self, cosine: float) -> int:
         """Return the smallest score that counts as at least this cosine."""
         ...
@@ -67,8 +74,14 @@ class PlainForm:
 
     def map_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.int32]:
         """Return one integer row [n]; there is no key to use."""
-        del key
-        return quantise_template(unit, self._scale)
+        return self.map_rows(unit, [key])
+
+    def map_rows(
+        self, units: NDArray[np.float64], keys: Sequence[MappingKey | None]
+    ) -> NDArray[np.int32]:
+        """Return integer rows [B,n]; there are no keys to use."""
+        del keys
+        return quantise_template(units, self._scale)
 
     def ring_threshold(self, cosine: float) -> int:
         """Return the score a cosine stands for, rounded up."""

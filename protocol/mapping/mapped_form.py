@@ -7,6 +7,8 @@ are public and the same for every row and probe. No message and no round is adde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,6 +97,16 @@ class MappedForm:
             LocalProtocolError: there is no key.
         """
         return clamp_round(self._keyed_row(unit, key) * self._row_factor, self._scale)
+
+    def map_rows(
+        self, units: NDArray[np.float64], keys: Sequence[MappingKey | None]
+    ) -> NDArray[np.int32]:
+        """Return integer rows [B,D] of unit embeddings [B,n], each under its own key.
+
+        Raises:
+            LocalProtocolError: a key is missing.
+        """
+        return np.stack([self.map_row(unit, key) for unit, key in zip(units, keys, strict=True)])
 
     def real_scores(
         self, units: NDArray[np.float64], unit: NDArray[np.float64], key: MappingKey | None

@@ -18,6 +18,7 @@ __all__ = [
     "WORD_BITS",
     "Planes",
     "bit_planes",
+    "plane_bytes",
     "ring_product",
     "unpack_bits",
     "words_for",
@@ -67,6 +68,14 @@ def unpack_bits(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.b
     """Return the first `entries` bits of a plane as booleans."""
     packed = np.ascontiguousarray(plane).view(np.uint8)
     return np.unpackbits(packed, count=entries, bitorder="little").astype(np.bool_)
+
+
+def plane_bytes(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.uint8]:
+    """Return the first `entries` bits of a plane packed into bytes, padding bits zero."""
+    packed = np.ascontiguousarray(plane).view(np.uint8)[: -(-entries // 8)].copy()
+    if entries % 8:
+        packed[-1] &= (1 << entries % 8) - 1
+    return packed
 
 
 def _contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

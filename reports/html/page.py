@@ -79,15 +79,15 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _disclosure(run: RunFiles) -> dict[str, Any]:
     return {
-        "views": party_views(run.events),
-        "matrix": matrix(run.events),
-        "openings": openings(run.events),
-        "coalitions": coalitions(),
-        "undeclared": undeclared(run.events),
+        "views": party_views(run.events, run.policy),
+        "matrix": matrix(run.events, run.policy),
+        "openings": openings(run.events, run.policy),
+        "coalitions": coalitions(run.policy),
+        "undeclared": undeclared(run.events, run.policy),
         "forms": FORMS,
-        "mermaid": mermaid(run.events),
+        "mermaid": mermaid(run.events, run.policy),
         # Built from fixed markup and escaped texts only.
-        "sequence_svg": Markup(sequence_svg(run.events)),  # noqa: S704
+        "sequence_svg": Markup(sequence_svg(run.events, run.policy)),  # noqa: S704
         "legend_svg": Markup(legend_svg()),  # noqa: S704
     }
 

@@ -45,13 +45,13 @@ def test_an_aborted_job_says_why_and_is_not_the_latest(
 def test_the_journal_of_an_aborted_job_holds_what_happened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parties import client
     from protocol.errors import PeerMisbehaviourError
+    from protocol.search.two_party import outputs
 
     def refuse(*_: object) -> None:
         raise PeerMisbehaviourError("shares do not fit", where="gallery_holder")
 
-    monkeypatch.setattr(client, "combine_decisions", refuse)
+    monkeypatch.setattr(outputs, "checked", refuse)
     scenario = load_scenario("templates-100k", SMALL)
     with pytest.raises(PeerMisbehaviourError):
         job.run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)

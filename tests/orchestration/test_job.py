@@ -53,7 +53,7 @@ def test_decisions_equal_the_oracle_and_costs_their_formulas(run: Run, ring_bits
     assert seen["secure_match"].any()
     assert not seen["secure_match"].all()
     assert all(row["equal"] for row in record["costs"])
-    assert {row["session"] for row in record["costs"]} == {"setup", "enrol", "search"}
+    assert {row["session"] for row in record["costs"]} == {"setup", "enrol", "material", "search"}
 
 
 def test_mated_probes_find_their_row_and_strangers_none(

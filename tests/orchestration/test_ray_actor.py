@@ -15,6 +15,7 @@ from orchestration.runtime.ray_actor import Carrier, PartyActor
 from orchestration.runtime.ray_wire import Header, Report, decode_report, encode
 from protocol.channel import At, Endpoint
 from protocol.messages import SeedGrant
+from protocol.search.policies import policy_named
 from protocol.tensors import Tensor
 
 pytestmark = pytest.mark.ray
@@ -28,6 +29,7 @@ def actor(timeout_s: float = 5.0) -> PartyActor:
         run="toy",
         namespace="nowhere",
         insecure=(),
+        protocol="dealer",
         receive_timeout_s=timeout_s,
         builder="toy_parties:build",
         threads=1,
@@ -37,7 +39,11 @@ def actor(timeout_s: float = 5.0) -> PartyActor:
 
 def frame() -> bytes:
     seed = SeedGrant(seed=Tensor.of(np.zeros(32, np.uint8)))
-    return Endpoint("dealer", "toy", frozenset()).outbound("model_provider", seed, SETUP).wire
+    return (
+        Endpoint("dealer", "toy", frozenset(), policy_named("dealer"))
+        .outbound("model_provider", seed, SETUP)
+        .wire
+    )
 
 
 def delivered(*frames: Any) -> list[Report]:
@@ -56,7 +62,7 @@ def test_a_frame_is_taken_once() -> None:
 
 
 def test_a_label_is_taken_once_whatever_its_number() -> None:
-    endpoint = Endpoint("dealer", "toy", frozenset())
+    endpoint = Endpoint("dealer", "toy", frozenset(), policy_named("dealer"))
     seed = SeedGrant(seed=Tensor.of(np.zeros(32, np.uint8)))
     frames = [endpoint.outbound("model_provider", seed, SETUP).wire for _ in range(2)]
     assert [report.error for report in delivered(*frames)] == ["", "PeerMisbehaviourError"]

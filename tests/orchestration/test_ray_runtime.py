@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import toy_parties
+from toy_parties import PARTIES
 
 from orchestration.journal import Event, audit_hash
 from orchestration.progress import Progress
@@ -20,7 +21,7 @@ from protocol.errors import (
     PeerMisbehaviourError,
     PolicyViolationError,
 )
-from protocol.parties import PARTIES, Party
+from protocol.parties import Party
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 

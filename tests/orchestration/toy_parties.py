@@ -19,10 +19,12 @@ from protocol.messages import (
     SearchReady,
     SeedGrant,
 )
-from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER, MODEL_PROVIDER, PARTIES, Party
+from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.roles import Observation, RoleProgram
+from protocol.search.policies import policy_named
 from protocol.tensors import Tensor
 
+PARTIES: tuple[Party, ...] = policy_named("dealer").parties
 SEARCHES = 3
 LAYERS = 40
 SECRET = "template-0123456789"  # noqa: S105 - a canary, not a password
@@ -90,8 +92,7 @@ class _Dealer(_Toy):
             time.sleep(0.5)  # noqa: ASYNC251 - a party that computes
         # More than 100 KB: on Ray such frames travel through the object store.
         products = Tensor.of(np.zeros((request.probes, request.rows), np.uint16))
-        planes = Tensor.of(np.zeros((1, 1), np.uint64))
-        message = QueryCorrections(products=products, planes=planes)
+        message = QueryCorrections(parts=(products,))
         await channel.send(GALLERY_HOLDER, message, at)
 
 
@@ -120,7 +121,7 @@ class _Provider(_Server):
     async def run(self, channel: Channel) -> Observation:
         await channel.receive(DEALER, SeedGrant, At("setup", "setup"))
         for session in _sessions():
-            request = MaterialRequest(probes=40, rows=2000)
+            request = MaterialRequest(searches=1, probes=40, rows=2000)
             await channel.send(DEALER, request, At(session, "offline"))
             await self.search(channel, session)
         return {"probes": np.arange(4, dtype=np.int32)}

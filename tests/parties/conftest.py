@@ -11,13 +11,15 @@ import pytest
 
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import PartyOutcome
+from parties.auxiliary_server import AuxiliaryServer
 from parties.client import Client
 from parties.dealer import Dealer
 from parties.gallery_holder import GalleryHolder
 from parties.model_provider.program import ModelProvider
 from protocol.features import ProtectedBatch
+from protocol.flows import policy_named
 from protocol.parties import Party
-from protocol.plan import RunPlan, batches
+from protocol.plan import RunPlan, steps
 from protocol.roles import RoleProgram
 
 Rows = np.ndarray[Any, np.dtype[np.int32]]
@@ -38,9 +40,12 @@ class IntegerForm:
     def map_probe(self, values: np.ndarray) -> Rows:
         return np.asarray(np.rint(values), dtype=np.int32)
 
-    def map_row(self, values: np.ndarray, key: object) -> Rows:
-        del key
-        return np.asarray(np.rint(values), dtype=np.int32)
+    def map_row(self, unit: np.ndarray, key: object) -> Rows:
+        return self.map_rows(unit, [key])
+
+    def map_rows(self, units: np.ndarray, keys: object) -> Rows:
+        del keys
+        return np.asarray(np.rint(units), dtype=np.int32)
 
 
 class Passing:
@@ -69,7 +74,8 @@ class UnitFree(Client):
     """A client that enrols integer rows as they are, without normalising them."""
 
     def _map_rows(self, embeddings: np.ndarray, start: int) -> Rows:
-        return np.stack([self._form.map_row(row, self._key(start)) for row in embeddings])
+        del start
+        return self._form.map_rows(embeddings.astype(np.float64), [None])
 
 
 class IntegerProvider(ModelProvider):
@@ -95,44 +101,51 @@ def cast(plan: RunPlan, rows: np.ndarray, probes: np.ndarray) -> dict[Party, Rol
     """Return the four parties for integer rows and probes."""
     form = IntegerForm(plan.dimension)
     passing = Passing()
-    return {
-        "client": UnitFree(plan, passing, form, Table(rows), Table(probes), os.urandom),
-        "model_provider": IntegerProvider(plan, passing, form),
-        "gallery_holder": GalleryHolder(plan),
-        "dealer": Dealer(plan, os.urandom),
+    makers: dict[Party, Callable[[], RoleProgram]] = {
+        "client": lambda: UnitFree(plan, passing, form, Table(rows), Table(probes), os.urandom),
+        "model_provider": lambda: IntegerProvider(plan, passing, form, os.urandom),
+        "gallery_holder": lambda: GalleryHolder(plan, os.urandom),
+        "auxiliary_server": lambda: AuxiliaryServer(plan, os.urandom),
+        "dealer": lambda: Dealer(plan, os.urandom),
     }
+    parties = policy_named(plan.protocol).parties
+    return {party: makers[party]() for party in parties}
 
 
 @pytest.fixture(scope="session")
 def play() -> Callable[..., Played]:
-    """Run a search of integer probes over integer rows on the memory runtime."""
+    """Run a search of integer probes over integer rows on the memory runtime.
+
+    `steps` replaces the usual plan of enrolments and searches; `rows` then holds every enrolled
+    or updated row in order. Other options are fields of the plan or arguments of the runtime.
+    """
 
     def run(
         rows: np.ndarray,
         probes: np.ndarray,
         *,
         threshold: int,
-        ring_bits: int = 16,
-        radix: int = 2,
         batch: int = 4,
-        open_scores: bool = True,
         seed: int = 1,
+        tamper: Callable[[bytes], bytes] | None = None,
+        claims: tuple[int, ...] = (),
         **options: Any,
     ) -> Played:
-        plan = RunPlan(
-            run="test",
-            ring_bits=ring_bits,
-            dimension=rows.shape[1],
-            threshold=threshold,
-            radix=radix,
-            enrolments=batches("enrol", len(rows), 3),
-            searches=batches("search", len(probes), batch),
-            open_scores=open_scores,
-            pool=2,
-        )
-        insecure = frozenset({"open_scores"}) if open_scores else frozenset()
+        usual = (*steps("enrol", len(rows), 3), *steps("search", len(probes), batch, claims))
+        fields = {
+            "ring_bits": 16, "radix": 2, "open_scores": True, "pool": 2, "steps": usual, **options,
+        }  # fmt: skip
+        plan = RunPlan(run="test", dimension=rows.shape[1], threshold=threshold, **fields)
+        insecure = frozenset({"open_scores"}) if plan.open_scores else frozenset()
         programs = cast(plan, rows.astype(np.float32), probes.astype(np.float32))
-        outcomes = run_in_memory(programs, run="test", insecure=insecure, seed=seed, **options)
+        outcomes = run_in_memory(
+            programs,
+            run="test",
+            insecure=insecure,
+            protocol=plan.protocol,
+            seed=seed,
+            tamper=tamper,
+        )
         return Played(plan, outcomes)
 
     return run

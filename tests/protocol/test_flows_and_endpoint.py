@@ -9,19 +9,20 @@ import pytest
 
 from protocol.channel import At, Endpoint
 from protocol.errors import PeerMisbehaviourError, PolicyViolationError
-from protocol.flows import COALITIONS, FLOWS, LEARNS, OPENINGS, flow_for
 from protocol.messages import (
-    MESSAGE_KINDS,
     MaskedProbes,
     ScoreShares,
     decode_frame,
     encode_frame,
+    message_kinds,
 )
 from protocol.parties import PARTIES, PHASES
+from protocol.search.policies import policy_named, policy_names
 from protocol.tensors import Tensor
 
 ONLINE = At("search-0000", "online", 1)
 NOTHING = frozenset[str]()
+DEALER = policy_named("dealer")
 
 
 def probe_message() -> MaskedProbes:
@@ -29,23 +30,42 @@ def probe_message() -> MaskedProbes:
     return MaskedProbes(values=Tensor.of(np.zeros((1, 4), np.uint16)))
 
 
-def test_every_undeclared_combination_is_refused() -> None:
-    declared = {(flow.kind, flow.sender, flow.receiver, flow.phase) for flow in FLOWS}
+@pytest.mark.parametrize("name", policy_names())
+def test_every_undeclared_combination_is_refused(name: str) -> None:
+    policy = policy_named(name)
+    declared = {(flow.kind, flow.sender, flow.receiver, flow.phase) for flow in policy.flows}
     refused = 0
-    for label in product(MESSAGE_KINDS, PARTIES, PARTIES, PHASES):
+    kinds = message_kinds()
+    for label in product(kinds, PARTIES, PARTIES, PHASES):
         if label not in declared:
             with pytest.raises(PolicyViolationError, match="not in the flow policy"):
-                flow_for(*label, NOTHING)
+                policy.flow_for(*label, NOTHING)
             refused += 1
-    assert refused == len(MESSAGE_KINDS) * 16 * 5 - len(declared)
+    assert refused == len(kinds) * len(PARTIES) ** 2 * len(PHASES) - len(declared)
+    assert len(declared) == len(policy.flows)
 
 
-def test_every_kind_and_party_is_covered_by_the_policy() -> None:
-    assert {flow.kind for flow in FLOWS} == set(MESSAGE_KINDS)
-    assert set(LEARNS) == set(PARTIES)
-    assert {kind for opening in OPENINGS for kind in opening.kinds} <= set(MESSAGE_KINDS)
-    assert all(flow.sender != flow.receiver for flow in FLOWS)
-    assert {c.members for c in COALITIONS if c.excluded_by_trust_model} == {
+@pytest.mark.parametrize("name", policy_names())
+def test_a_policy_speaks_of_its_own_parties_and_of_kinds_that_exist(name: str) -> None:
+    policy = policy_named(name)
+    ends = {end for flow in policy.flows for end in (flow.sender, flow.receiver)}
+    assert ends == set(policy.parties) == set(policy.learns)
+    assert all(flow.sender != flow.receiver for flow in policy.flows)
+    kinds = {flow.kind for flow in policy.flows}
+    assert kinds <= set(message_kinds())
+    assert {kind for opening in policy.openings for kind in opening.kinds} <= kinds
+    assert {party for c in policy.coalitions for party in c.members} <= set(policy.parties)
+
+
+def test_every_kind_is_in_some_policy() -> None:
+    spoken = {flow.kind for name in policy_names() for flow in policy_named(name).flows}
+    ours = {n for n, kind in message_kinds().items() if kind.__module__.startswith("protocol.")}
+    assert spoken == ours
+
+
+def test_no_two_of_the_dealer_protocols_computing_parties_may_collude() -> None:
+    coalitions = policy_named("dealer").coalitions
+    assert {c.members for c in coalitions if c.excluded_by_trust_model} == {
         ("model_provider", "gallery_holder"),
         ("model_provider", "dealer"),
         ("gallery_holder", "dealer"),
@@ -55,32 +75,33 @@ def test_every_kind_and_party_is_covered_by_the_policy() -> None:
 def test_scores_travel_only_when_the_scenario_says_so() -> None:
     opened = frozenset({"open_scores"})
     with pytest.raises(PolicyViolationError, match="open_scores"):
-        flow_for("ScoreShares", "gallery_holder", "client", "evaluation", NOTHING)
-    flow = flow_for("ScoreShares", "gallery_holder", "client", "evaluation", opened)
+        DEALER.flow_for("ScoreShares", "gallery_holder", "client", "evaluation", NOTHING)
+    flow = DEALER.flow_for("ScoreShares", "gallery_holder", "client", "evaluation", opened)
     assert flow.kind == "ScoreShares"
 
 
-def test_no_flow_leaves_the_client_in_plain_form() -> None:
-    sent = [flow for flow in FLOWS if flow.sender == "client"]
-    assert {flow.form for flow in sent} <= {"protected", "share"}
+@pytest.mark.parametrize("name", policy_names())
+def test_no_flow_leaves_the_client_in_plain_form(name: str) -> None:
+    sent = [flow for flow in policy_named(name).flows if flow.sender == "client"]
+    assert {flow.form for flow in sent} <= {"protected", "share", "control"}
 
 
 def test_the_sender_refuses_to_send_an_undeclared_message() -> None:
-    endpoint = Endpoint("gallery_holder", "run", NOTHING)
+    endpoint = Endpoint("gallery_holder", "run", NOTHING, DEALER)
     message = ScoreShares(values=Tensor.of(np.zeros((1, 1), np.uint16)))
     with pytest.raises(PolicyViolationError):
         endpoint.outbound("model_provider", message, ONLINE)
 
 
 def test_frames_arrive_once_at_the_right_party_in_the_right_run() -> None:
-    sender = Endpoint("model_provider", "run", NOTHING)
+    sender = Endpoint("model_provider", "run", NOTHING, DEALER)
     wire = sender.outbound("gallery_holder", probe_message(), ONLINE).wire
-    receiver = Endpoint("gallery_holder", "run", NOTHING)
+    receiver = Endpoint("gallery_holder", "run", NOTHING, DEALER)
     assert receiver.inbound(wire).label.kind == "MaskedProbes"
     for endpoint in (
         receiver,
-        Endpoint("client", "run", NOTHING),
-        Endpoint("gallery_holder", "another", NOTHING),
+        Endpoint("client", "run", NOTHING, DEALER),
+        Endpoint("gallery_holder", "another", NOTHING, DEALER),
     ):
         with pytest.raises(PeerMisbehaviourError, match="the run is aborted"):
             endpoint.inbound(wire)
@@ -92,16 +113,16 @@ def test_frames_arrive_once_at_the_right_party_in_the_right_run() -> None:
 def test_the_receiver_refuses_forged_labels(field: str, value: str) -> None:
     import msgspec
 
-    sender = Endpoint("model_provider", "run", NOTHING)
+    sender = Endpoint("model_provider", "run", NOTHING, DEALER)
     frame = decode_frame(sender.outbound("gallery_holder", probe_message(), ONLINE).wire)
     forged = msgspec.structs.replace(
         frame, envelope=msgspec.structs.replace(frame.envelope, **{field: value})
     )
     with pytest.raises(PeerMisbehaviourError):
-        Endpoint("gallery_holder", "run", NOTHING).inbound(encode_frame(forged))
+        Endpoint("gallery_holder", "run", NOTHING, DEALER).inbound(encode_frame(forged))
 
 
 def test_sequence_numbers_count_per_link() -> None:
-    endpoint = Endpoint("model_provider", "run", NOTHING)
+    endpoint = Endpoint("model_provider", "run", NOTHING, DEALER)
     frames = [endpoint.outbound("gallery_holder", probe_message(), ONLINE).frame for _ in range(3)]
     assert [frame.envelope.sequence for frame in frames] == [0, 1, 2]

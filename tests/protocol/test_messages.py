@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.messages import (
-    MESSAGE_KINDS,
     DecisionShares,
     Envelope,
     Frame,
@@ -21,6 +20,7 @@ from protocol.messages import (
     decode_frame,
     encode_frame,
     kind_of,
+    message_kinds,
     payload_bytes,
     payload_shapes,
 )
@@ -113,7 +113,7 @@ def test_payload_counts_raw_tensor_bytes_only() -> None:
     )
     assert payload_bytes(message) == 2 * 71 * 16
     assert payload_shapes(message) == {"frequency": (2, 63, 4, 4), "colour": (2, 8, 4, 4)}
-    assert payload_bytes(MaterialRequest(probes=3, rows=4)) == 0
+    assert payload_bytes(MaterialRequest(searches=1, probes=3, rows=4)) == 0
 
 
 def test_big_endian_arrays_travel_little_endian() -> None:
@@ -130,7 +130,7 @@ def test_received_arrays_cannot_be_written() -> None:
 
 
 def test_every_kind_is_registered_and_has_no_defaults() -> None:
-    for name, kind in MESSAGE_KINDS.items():
+    for name, kind in message_kinds().items():
         assert kind.__struct_config__.tag == name
         assert all(field.required for field in msgspec.structs.fields(kind))
     assert kind_of(DecisionShares(bits=Tensor.of(np.zeros(1, np.uint8)))) == "DecisionShares"

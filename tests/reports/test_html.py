@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from editable_run import BATCH, EditableRun
 
-from protocol.flows import COALITIONS, LEARNS
+from protocol.search.policies import policy_named
 from reports.html import page, render
 from reports.html.accuracy import accuracy_table
 from reports.html.headline import banners, epsilon, tiles, verdict
@@ -17,6 +17,8 @@ from reports.html.tables import link_rows, probe_rows
 from reports.records import RunFiles, read_run
 from reports.summary import summarise
 from reports.wording import duration
+
+DEALER = policy_named("dealer")
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a onerror=alert(1)>'
 DRAWN = {True: "<svg></svg>"}
@@ -82,7 +84,7 @@ def forget_the_search(source: EditableRun) -> None:
         {name: a if name == "gallery_identity" else a[:0] for name, a in arrays.items()}
     )
     events = source.journal()
-    source.write_journal([e for e in events if not e["session"].startswith("search")])
+    source.write_journal([e for e in events if not e["session"].startswith(("search", "material"))])
     source.edit_record(no_search)
 
 
@@ -142,9 +144,9 @@ def test_a_good_run_says_so_and_shows_what_limits_it(opened: EditableRun) -> Non
     for line in ("Insecure: scores are opened", "Insecure: trusted dealer", "Synthetic data"):
         assert line in text
     assert "Trust model" in text
-    for knowledge in (item for items in LEARNS.values() for item in items):
+    for knowledge in (item for items in DEALER.learns.values() for item in items):
         assert knowledge.what in text
-    for coalition in COALITIONS:
+    for coalition in DEALER.coalitions:
         assert coalition.yields in text.replace("&#39;", "'")
     assert run.record.audit_hash in text
     assert not re.search(r"\b(None|nan|NaN|inf|Undefined)\b", text)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from editable_run import EditableRun, event
 
-from protocol.parties import PARTIES
+from protocol.search.policies import policy_named
 from reports.records import Event, read_run
 from reports.sequence import cap, fold_summary, fold_title, folds, mermaid, phases_of
 from reports.sequence_svg import FORMS, legend_svg, sequence_svg
@@ -18,6 +18,8 @@ STATEMENT = re.compile(
     r"|    Note over \w+,\w+: phase \w+"
     r"|    \w+-?->>\w+: \w+ \((round \d+, )?\w+, [\d.,]+ \w+\)"
 )
+
+DEALER = policy_named("dealer")
 
 
 def session(name: str, payload: int = 100, at_s: float = 0.0, **changes: object) -> list[Event]:
@@ -44,7 +46,7 @@ def test_folds_account_for_every_sent_message(opened: EditableRun) -> None:
     assert sum(fold.total_payload_bytes for fold in found) == sum(e.payload_bytes for e in sent)
     sessions = Counter(name.partition("-")[0] for name in {e.session for e in sent})
     assert {fold.stage: fold.sessions for fold in found} == sessions
-    assert [fold.stage for fold in found] == ["setup", "enrol", "search"]
+    assert [fold.stage for fold in found] == ["setup", "enrol", "material", "search"]
     for fold in found:
         assert len(fold.messages) * fold.sessions == fold.total_messages
 
@@ -100,7 +102,7 @@ def test_phases_stay_together_where_they_interleave() -> None:
 
 def test_the_drawing_shows_each_message_of_a_fold_once(opened: EditableRun) -> None:
     run = read_run(opened.path)
-    svg = sequence_svg(run.events)
+    svg = sequence_svg(run.events, DEALER)
     assert drawn(svg) == sum(len(fold.messages) for fold in folds(run.events))
     assert "search × 3 sessions" in svg
     for name in ("ONLINE", "OFFLINE", "EVALUATION", "ENROL", "round 6", "Gallery holder"):
@@ -109,7 +111,7 @@ def test_the_drawing_shows_each_message_of_a_fold_once(opened: EditableRun) -> N
 
 
 def test_the_drawing_is_well_formed_and_stays_within_its_frame(opened: EditableRun) -> None:
-    root = ET.fromstring(sequence_svg(read_run(opened.path).events))  # noqa: S314
+    root = ET.fromstring(sequence_svg(read_run(opened.path).events, DEALER))  # noqa: S314
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     for node in root.iter():
         assert 0 <= float(node.attrib.get("x", 0)) <= width
@@ -118,8 +120,8 @@ def test_the_drawing_is_well_formed_and_stays_within_its_frame(opened: EditableR
 
 def test_equal_journals_give_equal_drawings(opened: EditableRun) -> None:
     events = read_run(opened.path).events
-    assert sequence_svg(events) == sequence_svg(list(reversed(events)))
-    assert mermaid(events) == mermaid(list(reversed(events)))
+    assert sequence_svg(events, DEALER) == sequence_svg(list(reversed(events)), DEALER)
+    assert mermaid(events, DEALER) == mermaid(list(reversed(events)), DEALER)
 
 
 def test_hundreds_of_messages_are_capped_with_a_note() -> None:
@@ -127,11 +129,11 @@ def test_hundreds_of_messages_are_capped_with_a_note() -> None:
     found = folds(events)
     kept, missing = cap(found, 50)
     assert (sum(len(fold.messages) for fold in kept), missing) == (50, 250)
-    svg = sequence_svg(events, 50)
+    svg = sequence_svg(events, DEALER, 50)
     assert drawn(svg) == 50
     assert "250 further messages not shown" in svg
-    assert "250 further messages" in mermaid(events, 50)
-    assert "not shown" not in sequence_svg(events, 300)
+    assert "250 further messages" in mermaid(events, DEALER, 50)
+    assert "not shown" not in sequence_svg(events, DEALER, 300)
 
 
 def test_a_cap_may_cut_within_a_session() -> None:
@@ -140,20 +142,20 @@ def test_a_cap_may_cut_within_a_session() -> None:
 
 
 def test_an_empty_journal_is_drawn_and_written() -> None:
-    assert "No message was sent" in sequence_svg([])
-    assert len(mermaid([]).splitlines()) == 1 + len(PARTIES)
+    assert "No message was sent" in sequence_svg([], DEALER)
+    assert len(mermaid([], DEALER).splitlines()) == 1 + len(DEALER.parties)
 
 
 def test_hostile_kinds_stay_text() -> None:
-    svg = sequence_svg([event(kind="<script>alert(1)</script>")])
+    svg = sequence_svg([event(kind="<script>alert(1)</script>")], DEALER)
     assert "<script" not in svg
     assert "&lt;script&gt;" in svg
 
 
 def test_mermaid_is_made_of_known_statements(opened: EditableRun) -> None:
-    text = mermaid(read_run(opened.path).events)
+    text = mermaid(read_run(opened.path).events, DEALER)
     lines = text.splitlines()
     assert [line for line in lines if not STATEMENT.fullmatch(line)] == []
-    assert lines.count("  end") == sum(line.startswith("  loop ") for line in lines) == 3
+    assert lines.count("  end") == sum(line.startswith("  loop ") for line in lines) == 4
     arrows = sum("->>" in line for line in lines)
-    assert arrows == drawn(sequence_svg(read_run(opened.path).events))
+    assert arrows == drawn(sequence_svg(read_run(opened.path).events, DEALER))

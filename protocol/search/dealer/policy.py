@@ -1,0 +1,170 @@
+"""The flow policy of the dealer protocol."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.flows import (
+    FEATURE_FLOWS,
+    Coalition,
+    Flow,
+    Knowledge,
+    Opening,
+    Policy,
+    register_policy,
+)
+from protocol.parties import Party
+from protocol.search.two_party.policy import evaluator_flows, evaluator_openings, score_flows
+
+__all__ = ["POLICY"]
+
+_FLOWS: Final[tuple[Flow, ...]] = (
+    *FEATURE_FLOWS,
+    Flow(
+        "SeedGrant", "dealer", "model_provider", "setup", "seeds", "share",
+        "32-byte seed of server 0's correlations", "compresses server 0's material to one seed",
+    ),
+    Flow(
+        "SeedGrant", "dealer", "gallery_holder", "setup", "seeds", "share",
+        "32-byte seed of server 1's correlations", "compresses server 1's material to one seed",
+    ),
+    Flow(
+        "GallerySeed", "client", "model_provider", "enrol", "sharing", "share",
+        "seed of share 0 of the new rows", "one of two shares; uniform on its own",
+    ),
+    Flow(
+        "GalleryShares", "client", "gallery_holder", "enrol", "sharing", "share",
+        "share 1 of the new rows", "one of two shares; uniform on its own",
+    ),
+    Flow(
+        "MaskedGallery", "gallery_holder", "model_provider", "enrol", "gallery-opening", "masked",
+        "share 1 of D = G - A", "lets server 0 fold the dealer's mask into its share, once per row",
+    ),
+    Flow(
+        "MaterialRequest", "model_provider", "dealer", "offline", "material", "control",
+        "number of probes and rows", "asks for single-use material of the right size",
+    ),
+    Flow(
+        "QueryCorrections", "dealer", "gallery_holder", "offline", "material", "share",
+        "product shares c1 and share 1 of what depends on both seeds",
+        "what cannot be expanded from server 1's seed",
+    ),
+    Flow(
+        "SearchReady", "model_provider", "client", "offline", "material", "control",
+        "nothing", "the client starts a query only when both servers hold its material",
+    ),
+    Flow(
+        "SearchReady", "gallery_holder", "client", "offline", "material", "control",
+        "nothing", "the client starts a query only when both servers hold its material",
+    ),
+    Flow(
+        "MaskedProbes", "model_provider", "gallery_holder", "online", "scores", "masked",
+        "e = q - b", "server 1 computes its score shares; b is uniform and used once",
+    ),
+    Flow(
+        "DeleteRows", "client", "model_provider", "enrol", "deletion", "control",
+        "numbers of rows to remove", "every holder of a share drops it",
+    ),
+    Flow(
+        "DeleteRows", "client", "gallery_holder", "enrol", "deletion", "control",
+        "numbers of rows to remove", "every holder of a share drops it",
+    ),
+    Flow(
+        "DeleteRows", "client", "dealer", "enrol", "deletion", "control",
+        "numbers of rows to remove", "every holder of a share drops it",
+    ),
+    Flow(
+        "MaskedGallery", "gallery_holder", "model_provider", "offline", "refresh", "masked",
+        "A1 - A1', the change of server 1's mask", "moves rows to fresh masks",
+    ),
+    *evaluator_flows("model_provider", "gallery_holder", "server 0", "server 1"),
+    *score_flows(("model_provider", "gallery_holder")),
+)  # fmt: skip
+
+_OPENINGS: Final[tuple[Opening, ...]] = (
+    Opening(
+        "D = G - A (masked gallery rows)", ("model_provider",), ("MaskedGallery",),
+        "A is uniform, unknown to both servers and used for one row only",
+    ),
+    Opening(
+        "e = q - b (masked probe)", ("gallery_holder",), ("MaskedProbes",),
+        "b is uniform, unknown to the gallery holder and used for one probe only",
+    ),
+    *evaluator_openings("model_provider", "gallery_holder"),
+)  # fmt: skip
+
+_LEARNS: Final[dict[Party, tuple[Knowledge, ...]]] = {
+    "client": (
+        Knowledge("its own embeddings", "returned by the provider at enrolment"),
+        Knowledge("which rows match its probes", "combines both decision shares"),
+        Knowledge("the number of enrolled rows", "length of the match bitmap"),
+    ),
+    "model_provider": (
+        Knowledge("protected features of every picture", "needed to compute embeddings"),
+        Knowledge(
+            "the embedding of every picture sent to it, enrolment pictures included",
+            "computes it; without identity-specific mapping this equals the gallery row",
+        ),
+        Knowledge("number of rows and probes, and their timing", "message sizes and order"),
+        Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
+    ),
+    "gallery_holder": (
+        Knowledge("number of rows and probes, and their timing", "message sizes and order"),
+        Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
+    ),
+    "dealer": (
+        Knowledge("number of rows and probes, and their timing", "material requests"),
+        Knowledge("every mask and correlation, but nothing they hide", "makes them"),
+    ),
+}
+
+
+_TRUST_MODEL: Final = (
+    "semi-honest two-server computation with a trusted dealer: no single party learns more than "
+    "its row says; the dealer must not collude with either server, nor the servers with each other"
+)
+
+
+_COALITIONS: Final[tuple[Coalition, ...]] = (
+    Coalition(
+        ("client", "dealer"), "what the client learns anyway: the dealer sees no protocol message",
+        excluded_by_trust_model=False,
+    ),
+    Coalition(
+        ("client", "gallery_holder"),
+        "the client's own probes' match bits, known to the client anyway",
+        excluded_by_trust_model=False,
+    ),
+    Coalition(
+        ("client", "model_provider"),
+        "the client's pictures beside their embeddings; no other row of the gallery",
+        excluded_by_trust_model=False,
+    ),
+    Coalition(
+        ("model_provider", "gallery_holder"),
+        "the whole gallery, every score and decision: both shares",
+        excluded_by_trust_model=True,
+    ),
+    Coalition(
+        ("model_provider", "dealer"), "the whole gallery, every score and decision: D + A = G",
+        excluded_by_trust_model=True,
+    ),
+    Coalition(
+        ("gallery_holder", "dealer"), "every probe embedding: e + b = q, and scores through x - r",
+        excluded_by_trust_model=True,
+    ),
+)  # fmt: skip
+
+POLICY: Final = register_policy(
+    Policy(
+        name="dealer",
+        title="two servers and a dealer, fixed-gallery preprocessing",
+        trust_model=_TRUST_MODEL,
+        parties=("client", "model_provider", "gallery_holder", "dealer"),
+        flows=_FLOWS,
+        openings=_OPENINGS,
+        learns=_LEARNS,
+        coalitions=_COALITIONS,
+        shortcuts=("trusted_dealer",),
+    )
+)

@@ -1,0 +1,10 @@
+"""Imports the policy of every protocol, and nothing that computes: what readers of runs need."""
+
+from __future__ import annotations
+
+from protocol.flows import policy_named, policy_names
+from protocol.search.dealer import policy as _dealer
+
+__all__ = ["policy_named", "policy_names"]
+
+del _dealer

@@ -1,0 +1,53 @@
+"""The public sizes of one search: what every party must agree on before it starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from protocol.plan import Output, RunPlan, Step
+from protocol.sharing.ring import Ring
+
+__all__ = ["SearchShape", "search_shape"]
+
+
+class SearchShape(NamedTuple):
+    """One search: session, ring, how many probes meet how many rows, and what is answered.
+
+    `rows` is 1 for a verification: each probe meets only the row it claims.
+    """
+
+    session: str
+    ring: Ring
+    probes: int
+    rows: int
+    dimension: int
+    radix: int
+    threshold: int
+    output: Output = "bitmap"
+    top_k: int = 1
+
+    @property
+    def entries(self) -> int:
+        """Scores of this search."""
+        return self.probes * self.rows
+
+    @property
+    def pairs(self) -> tuple[int, int]:
+        """Shape of a score matrix."""
+        return (self.probes, self.rows)
+
+
+def search_shape(plan: RunPlan, step: Step, live_rows: int) -> SearchShape:
+    """Return the public sizes of one search of a plan, against so many live rows."""
+    rows = 1 if plan.task == "verify" else live_rows
+    return SearchShape(
+        step.session,
+        Ring(plan.ring_bits),
+        step.size,
+        rows,
+        plan.dimension,
+        plan.radix,
+        plan.threshold,
+        plan.output,
+        min(plan.top_k, rows),
+    )

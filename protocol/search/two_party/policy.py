@@ -1,0 +1,88 @@
+"""Policy rows of what two evaluators say to each other and to the client."""
+
+from __future__ import annotations
+
+from protocol.flows import Flow, Opening
+from protocol.parties import Party, Phase
+
+__all__ = ["evaluator_flows", "evaluator_openings", "score_flows"]
+
+_BETWEEN = (
+    ("MaskedScores", "threshold", "masked", "of x = v + r, values to be compared under a mask",
+     "the mask is uniform, unknown to either evaluator and used once"),
+    ("MaskedBits", "threshold", "masked", "of masked bits",
+     "operands of one layer of gates, or bits to be lifted, each under a one-time bit"),
+    ("MaskedChoices", "selection", "masked", "of masked selection bits and masked candidates",
+     "keeps the better of two candidates without telling which; masks are used once"),
+    ("RevealedBits", "input-check", "plain", "of whether inputs are well formed",
+     "an input that is too long or out of range ends the session; one in range reveals nothing"),
+)  # fmt: skip
+_ANSWERS = (
+    ("DecisionShares", "of the match bits", "only the client can combine both shares"),
+    ("CountShares", "of the number of matches", "only the client can combine both shares"),
+    ("IdentityShares", "of the best matching rows", "only the client can combine both shares"),
+)
+
+
+def evaluator_flows(first: Party, second: Party, one: str, two: str) -> tuple[Flow, ...]:
+    """Return the rows of two evaluators; `one` and `two` are their names in sentences."""
+    ends: tuple[tuple[Party, Party, str], ...] = ((first, second, one), (second, first, two))
+    flows = [
+        Flow(kind, sender, receiver, phase, step, form, f"{name}'s half {carries}", why)  # type: ignore[arg-type]
+        for kind, step, form, carries, why in _BETWEEN
+        for sender, receiver, name in ends
+        for phase in _phases(kind)
+    ]
+    flows += [
+        Flow(kind, sender, "client", "online", "decision", "output", f"{name}'s share {what}", why)
+        for kind, what, why in _ANSWERS
+        for sender, _, name in ends
+    ]
+    return tuple(flows)
+
+
+def score_flows(servers: tuple[Party, ...]) -> tuple[Flow, ...]:
+    """Return the rows of opened scores, which only `insecure: [open_scores]` permits."""
+    return tuple(
+        Flow(
+            "ScoreShares", server, "client", "evaluation", "open-scores", "output",
+            "a share of the scores", "evaluation metrics; never in operation", "open_scores",
+        )
+        for server in servers
+    )  # fmt: skip
+
+
+def evaluator_openings(first: Party, second: Party) -> tuple[Opening, ...]:
+    """Return what two evaluators open to each other and to the client."""
+    both = (first, second)
+    return (
+        Opening(
+            "x = v + r (masked value, such as a score minus the threshold)", both,
+            ("MaskedScores",),
+            "r is uniform, unknown to either evaluator and used for one comparison only",
+        ),
+        Opening(
+            "masked bits", both, ("MaskedBits",), "every bit is masked by a uniform one-time bit",
+        ),
+        Opening(
+            "masked choices", both, ("MaskedChoices",),
+            "selection bits and candidates are masked by uniform one-time values",
+        ),
+        Opening(
+            "whether an input is well formed", both, ("RevealedBits",),
+            "always yes for an honest input; a no ends the session and names who gave it",
+        ),
+        Opening(
+            "the answer at the scenario's output level", ("client",),
+            tuple(kind for kind, _, _ in _ANSWERS), "the answer to the client's own query",
+        ),
+        Opening(
+            "scores", ("client",), ("ScoreShares",),
+            "evaluation metrics only; scores over many queries recover templates", "open_scores",
+        ),
+    )  # fmt: skip
+
+
+def _phases(kind: str) -> tuple[Phase, ...]:
+    """Return when a message may be said: inputs are also checked while they are enrolled."""
+    return ("online",) if kind == "MaskedChoices" else ("online", "enrol")
