@@ -1,11 +1,10 @@
 """What a CrypTen search must cost: every message of every rank, in order, with its payload bytes.
 
-Per search of B probes against N rows of d numbers, each computing party sends online
-`8 d (N + B)` bytes for the product, because CrypTen opens the masked gallery anew for every
-query, and `216 B N` bytes for the comparison: 16 for the first layer of the adder, 32 for each of
-six more, 8 for the bit. That takes 9 rounds. Offline the default provider sends nothing, since
-party 0 makes every correlation; a third party sends party 0 its share of each product,
-`8 * (B N + 9 B N + ...)`, see `offline`.
+A bitmap of B probes against N rows of d numbers takes 9 rounds. Each computing party sends online
+`8 d (N + B)` bytes for the product, because CrypTen opens the masked gallery anew for every query,
+and `216 B N` bytes for the comparison: 16 for the first layer of the adder, 32 for each of its six
+others, 8 for the bit. Offline, the default provider sends nothing: party 0 knows every correlation.
+A third party sends party 0 its share of every product, `120 B N` bytes, and short announcements.
 """
 
 from __future__ import annotations

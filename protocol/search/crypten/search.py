@@ -144,8 +144,8 @@ class ComputingParty:
         Args:
             exchange: to the other computing party.
             prepared: correlations of this search's shape.
-            gallery: [D,N], one column per row of the gallery: CrypTen multiplies it eight times
-                faster like this than transposed.
+            gallery: [D,N] and contiguous, one column per row of the gallery: torch multiplies
+                it several times faster like this than transposed.
             probes: [B,D].
             threshold: smallest score that is a match.
             open_scores: return shares of the scores too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
@@ -157,6 +158,23 @@ def test_closing_the_coroutine_ends_the_thread() -> None:
     assert threading.active_count() > 1
     step.close()
     assert cleaned.is_set()
+
+
+def test_cancelling_a_task_ends_the_thread() -> None:
+    class Never(LinkEnd):
+        async def receive(self, peer: int) -> Arrays:  # noqa: ARG002 - an exchange
+            await asyncio.sleep(60)
+            return ()
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(drive(lambda wire: wire.receive(1), Never(Links(), 0)))
+        await asyncio.sleep(0)
+        assert threading.active_count() > 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
 
 
 def test_a_coroutine_that_never_starts_has_no_thread() -> None:
