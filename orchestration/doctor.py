@@ -133,7 +133,7 @@ def _crypten() -> Finding:
     if find_spec("crypten") is None:
         hint = "only needed for the independent oracle; `make install` adds it"
         return "warn", "not installed", hint
-    from protocol.search.crypten_adapter import load_crypten
+    from protocol.search.crypten.library import load_crypten
 
     load_crypten()
     return "ok", f"{version('crypten')} loads on torch {version('torch')}", ""
