@@ -22,6 +22,7 @@ from protocol.features import Calibration, PrivacyBudget, privacy_budget
 from protocol.mapping import KeyRing, RowForm
 from protocol.parties import Party
 from protocol.plan import RunPlan, Step, steps
+from protocol.search.bounds import check_bounds
 from protocol.search.policies import policy_named
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
@@ -71,6 +72,7 @@ def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress)
     form = row_form(scenario, mapped)
     threshold, notes = _threshold(scenario, form, _impostors(cohort, mapped))
     plan = _plan(scenario, split, form, threshold)
+    check_bounds(plan)
     return Preparation(
         plan,
         _briefs(scenario, data_root, plan, split, networks, mapped),

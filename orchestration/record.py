@@ -16,6 +16,7 @@ from protocol.costs import DeclaredMessage, InputSize
 from protocol.features.spec import EDGE
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.roles import Observation
+from protocol.search.bounds import bounds
 from protocol.search.policies import policy_named
 from protocol.search.pool import Ledger
 from protocol.search.protocols import protocol_named
@@ -71,6 +72,7 @@ def run_record(
         "costs": costs_table(
             protocol_named(plan.protocol).declared(plan, input_size(scenario)), events
         ),
+        "bounds": [bound._asdict() for bound in bounds(plan)],
         "material": _ledger(outcomes[MODEL_PROVIDER].observed),
         "audit_hash": audit_hash(events),
         "warnings": list(preparation.notes),

@@ -83,6 +83,9 @@ def _check_output(search: SearchSpec) -> Iterator[Problem]:
     if search.top_k != 1 and search.output != "identity":
         message = f"top_k names rows, output {search.output} names none"
         yield Problem("search.top_k", message, "use search.output: identity")
+    if search.check_inputs and search.protocol != "dealer":
+        message = f"protocol {search.protocol} cannot check inputs inside the computation"
+        yield Problem("search.check_inputs", message, "use search.protocol: dealer, or false")
     if search.low_water is not None and search.low_water > (search.pool or search.low_water):
         message = f"the low-water mark {search.low_water} lies above the pool of {search.pool}"
         yield Problem("search.low_water", message, f"use at most {search.pool}")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from protocol.plan import Output, RunPlan, Step
+from protocol.search.two_party.input_check import InputCheck
 from protocol.sharing.ring import Ring
 
-__all__ = ["SearchShape", "search_shape"]
+__all__ = ["SearchShape", "input_check", "search_shape"]
 
 
 class SearchShape(NamedTuple):
     """One search: session, ring, how many probes meet how many rows, and what is answered.
 
-    `rows` is 1 for a verification: each probe meets only the row it claims.
+    `rows` is 1 for a verification: each probe meets only the row it claims. `check` holds the terms
+    on which the probes are checked, if they are.
     """
 
     session: str
@@ -25,6 +27,7 @@ class SearchShape(NamedTuple):
     threshold: int
     output: Output = "bitmap"
     top_k: int = 1
+    check: InputCheck | None = None
 
     @property
     def entries(self) -> int:
@@ -50,4 +53,10 @@ def search_shape(plan: RunPlan, step: Step, live_rows: int) -> SearchShape:
         plan.threshold,
         plan.output,
         min(plan.top_k, rows),
+        input_check(plan, step.size) if plan.check_inputs else None,
     )
+
+
+def input_check(plan: RunPlan, vectors: int) -> InputCheck:
+    """Return the terms on which rows or probes of a plan are checked."""
+    return InputCheck(vectors, plan.dimension, Ring(plan.ring_bits), plan.radix, plan.scale)

@@ -1,4 +1,7 @@
-"""The ring Z_2^k, k = 16 or 32, as unsigned numpy arrays that wrap."""
+"""The ring Z_2^k, k = 16, 32 or 64, as unsigned numpy arrays that wrap.
+
+Scores live in 16 or 32 bits; squared norms of checked inputs need 64.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from protocol.errors import LocalProtocolError
 __all__ = ["RING_BITS", "Ring", "RingArray"]
 
 RingArray: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
-RING_BITS: Final = (16, 32)
+RING_BITS: Final = (16, 32, 64)
 
 
 class Ring(msgspec.Struct, frozen=True):
@@ -24,7 +27,9 @@ class Ring(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Refuse rings that have no kernels."""
         if self.bits not in RING_BITS:
-            raise LocalProtocolError(f"there is no ring of {self.bits} bits", hint="use 16 or 32")
+            raise LocalProtocolError(
+                f"there is no ring of {self.bits} bits", hint="use 16, 32 or 64"
+            )
 
     @property
     def dtype(self) -> np.dtype[Any]:

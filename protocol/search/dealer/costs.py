@@ -19,7 +19,7 @@ from protocol.plan import RunPlan, Step
 from protocol.search.dealer.material import search_pieces
 from protocol.search.dealer.provider import PROBE_ROUND
 from protocol.search.pool import Pool, material_session
-from protocol.search.shape import SearchShape, search_shape
+from protocol.search.shape import SearchShape, input_check, search_shape
 from protocol.search.two_party.pieces import shipped_bytes
 from protocol.sharing.prg import SEED_BYTES
 
@@ -60,6 +60,11 @@ def _change(plan: RunPlan, step: Step, size: InputSize) -> Iterator[DeclaredMess
         yield DeclaredMessage(name, "GallerySeed", CLIENT, MODEL_PROVIDER, 0, SEED_BYTES)
         yield DeclaredMessage(name, "GalleryShares", CLIENT, GALLERY_HOLDER, 0, rows_bytes)
     yield DeclaredMessage(name, "MaskedGallery", GALLERY_HOLDER, MODEL_PROVIDER, 0, rows_bytes)
+    if plan.check_inputs and step.kind != "refresh":
+        pieces = input_check(plan, step.size).pieces()
+        shipped = shipped_bytes(pieces)
+        yield DeclaredMessage(name, "QueryCorrections", DEALER, GALLERY_HOLDER, 0, shipped)
+        yield from exchanges(name, pieces, SERVERS, 0)
 
 
 def _offline(plan: RunPlan, index: int, live: int, pool: Pool[None]) -> Iterator[DeclaredMessage]:

@@ -20,7 +20,7 @@ from protocol.search.dealer.material import (
 )
 from protocol.search.pool import Pool, material_session
 from protocol.search.scores import score_shares
-from protocol.search.shape import search_shape
+from protocol.search.shape import input_check, search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.pieces import corrections
 from protocol.search.two_party.transfer import shipped_parts
@@ -61,6 +61,11 @@ class MaterialDealer:
         mask = gallery_mask(self._provider, *size)
         mask += gallery_mask(self._holder, *size)
         self._mask[slots] = mask
+        if self._plan.check_inputs and step.kind != "refresh":
+            pieces = input_check(self._plan, step.size).pieces()
+            parts = corrections(self._provider, self._holder, step.session, pieces)
+            at = At(step.session, "offline")
+            await channel.send(GALLERY_HOLDER, shipped_parts(parts), at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Wait for the request that is due and ship server 1's corrections, search by search.

@@ -23,9 +23,10 @@ from protocol.search.dealer.material import HolderMaterial, gallery_mask, search
 from protocol.search.dealer.provider import PROBE_ROUND
 from protocol.search.pool import Pool
 from protocol.search.scores import score_shares
-from protocol.search.shape import SearchShape, search_shape
+from protocol.search.shape import SearchShape, input_check, search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.evaluator import Evaluator, checked
+from protocol.search.two_party.input_check import check_inputs
 from protocol.search.two_party.outputs import answer, send_scores
 from protocol.search.two_party.pieces import PartShape, part_shapes, second_material
 from protocol.search.two_party.transfer import received_parts
@@ -65,7 +66,10 @@ class Holder:
             message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
             size = (step.size, self._plan.dimension)
             rows = checked(message.values, size, self._ring.dtype, CLIENT)
-            await self._mask(channel, step, self._table.apply(step), rows)
+            slots = self._table.apply(step)
+            await self._mask(channel, step, slots, rows)
+            if self._plan.check_inputs:
+                await self._check(channel, step, self._share[slots])
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Receive the dealer's corrections of the searches that are due."""
@@ -96,6 +100,8 @@ class Holder:
         evaluator = Evaluator(
             channel, MODEL_PROVIDER, step.session, material.pieces, first=False, round_=PROBE_ROUND
         )
+        if shape.check is not None:
+            await check_inputs(evaluator, shape.check, np.zeros_like(masked), MODEL_PROVIDER)
         await answer(evaluator, shape, scores)
         if self._plan.open_scores:
             await send_scores(channel, shape, scores)
@@ -116,6 +122,19 @@ class Holder:
         at = At(step.session, "offline" if step.kind == "refresh" else "enrol")
         await channel.send(MODEL_PROVIDER, MaskedGallery(values=Tensor.of(rows - mask)), at)
         self._share[slots] = mask
+
+    async def _check(self, channel: Channel, step: Step, rows: RingArray) -> None:
+        """Prove with server 0 that the client's rows are within bounds."""
+        check = input_check(self._plan, step.size)
+        pieces = check.pieces()
+        at = At(step.session, "offline")
+        message = await channel.receive(DEALER, QueryCorrections, at)
+        parts = received_parts(message, part_shapes(pieces), DEALER)
+        material = second_material(self._source, step.session, pieces, parts)
+        evaluator = Evaluator(
+            channel, MODEL_PROVIDER, step.session, material, first=False, round_=0, phase="enrol"
+        )
+        await check_inputs(evaluator, check, rows, CLIENT)
 
     def _shape(self, step: Step) -> SearchShape:
         return search_shape(self._plan, step, len(self._table))

@@ -54,5 +54,6 @@ def product_shares(source: CorrelationSource, shape: SearchShape) -> RingArray:
 
 
 def search_pieces(shape: SearchShape) -> list[Piece]:
-    """Return the pieces of one search."""
-    return output_pieces(shape)
+    """Return the pieces of one search: the check of its probes, if any, then the answer."""
+    checking = [] if shape.check is None else shape.check.pieces()
+    return [*checking, *output_pieces(shape)]

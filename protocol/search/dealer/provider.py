@@ -18,7 +18,7 @@ from protocol.messages import (
     SearchReady,
     SeedGrant,
 )
-from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER
+from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
 from protocol.search.dealer.material import (
     ProviderMaterial,
@@ -29,9 +29,10 @@ from protocol.search.dealer.material import (
 )
 from protocol.search.pool import Pool, material_session
 from protocol.search.scores import score_shares
-from protocol.search.shape import SearchShape, search_shape
+from protocol.search.shape import SearchShape, input_check, search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.evaluator import Evaluator, checked
+from protocol.search.two_party.input_check import check_inputs
 from protocol.search.two_party.outputs import answer, send_scores
 from protocol.search.two_party.pieces import first_material
 from protocol.sharing.additive import expand_share
@@ -105,6 +106,8 @@ class Provider:
         evaluator = Evaluator(
             channel, GALLERY_HOLDER, step.session, material.pieces, first=True, round_=PROBE_ROUND
         )
+        if shape.check is not None:
+            await check_inputs(evaluator, shape.check, probes, MODEL_PROVIDER)
         await answer(evaluator, shape, scores)
         if self._plan.open_scores:
             await send_scores(channel, shape, scores)
@@ -127,6 +130,17 @@ class Provider:
         self._opened[slots] = rows
         rows += mask
         self._share[slots] = rows
+        if self._plan.check_inputs:
+            await self._check(channel, step, rows)
+
+    async def _check(self, channel: Channel, step: Step, rows: RingArray) -> None:
+        """Prove with server 1 that the client's rows are within bounds."""
+        check = input_check(self._plan, step.size)
+        material = first_material(self._source, step.session, check.pieces())
+        evaluator = Evaluator(
+            channel, GALLERY_HOLDER, step.session, material, first=True, round_=0, phase="enrol"
+        )
+        await check_inputs(evaluator, check, rows, CLIENT)
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
         """Move rows to fresh masks: D' = D + (A0 - A0') + (A1 - A1')."""

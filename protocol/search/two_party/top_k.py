@@ -23,7 +23,7 @@ from protocol.search.two_party.pieces import Piece
 from protocol.search.two_party.select import Select, selected
 from protocol.sharing.ring import Ring, RingArray
 
-__all__ = ["INDEX_RING", "Candidates", "Stage", "best", "best_pieces", "network"]
+__all__ = ["INDEX_RING", "Candidates", "Stage", "best", "best_pieces", "lowest_score", "network"]
 
 INDEX_RING = Ring(32)
 Positions = npt.NDArray[np.int64]
@@ -64,6 +64,11 @@ def network(rows: int, k: int) -> tuple[Stage, ...]:
 def block_size(k: int) -> int:
     """Return k rounded up to a power of two."""
     return 1 << (k - 1).bit_length()
+
+
+def lowest_score(ring_bits: int) -> int:
+    """Return the score of padding: below every score, and no difference with one wraps."""
+    return 1 - (1 << (ring_bits - 2))
 
 
 def best_pieces(probes: int, rows: int, k: int, ring: Ring, radix: int) -> list[Piece]:
@@ -131,7 +136,7 @@ def _padded(evaluator: Evaluator, found: Candidates, k: int, ring: Ring) -> Cand
     missing = -rows % block_size(k)
     if not missing:
         return found
-    lowest = ring.constant(1 - (1 << (ring.bits - 2)) if evaluator.first else 0)
+    lowest = ring.constant(lowest_score(ring.bits) if evaluator.first else 0)
     scores = np.full((probes, missing), lowest, dtype=found.scores.dtype)
     numbers = np.zeros((probes, missing), dtype=found.numbers.dtype)
     return Candidates(
