@@ -16,10 +16,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from protocol.errors import LocalProtocolError
-from protocol.sharing.kernels import Planes, bit_planes
+from protocol.sharing.kernels import Planes, readable, thermometer, words_for
+from protocol.sharing.kernels_circuit import join_products, select_digit
 from protocol.sharing.ring import RingArray
 
 __all__ = [
@@ -142,19 +142,12 @@ def secret_planes(mask: RingArray, shape: Circuit) -> Planes:
     Returns:
         Planes [shape.secret_planes, words].
     """
-    digits = [_digit(mask, leaf.low_bit, leaf.width) for leaf in shape.leaves]
-    rows = [
-        bit_planes((digit > value).astype(mask.dtype), 1)
-        for leaf, digit in zip(shape.leaves, digits, strict=True)
-        for value in range(leaf.planes)
-    ]
-    rows.append(bit_planes(_digit(mask, shape.bits - 1, 1), 1))
-    return np.concatenate(rows)
-
-
-def _digit(values: RingArray, low_bit: int, width: int) -> RingArray:
-    kind = values.dtype.type
-    return (values >> kind(low_bit)) & kind((1 << width) - 1)
+    planes = np.empty((shape.secret_planes, words_for(mask.size)), dtype=np.uint64)
+    for leaf in shape.leaves:
+        rows = planes[leaf.first_plane : leaf.first_plane + leaf.planes]
+        thermometer(mask, leaf.low_bit, leaf.width, rows)
+    thermometer(mask, shape.bits - 1, 1, planes[-1:])
+    return planes
 
 
 def leaves(opened: Planes, shares: Planes, shape: Circuit, *, first: bool) -> list[Planes]:
@@ -169,30 +162,18 @@ def leaves(opened: Planes, shares: Planes, shape: Circuit, *, first: bool) -> li
     Returns:
         Per leaf, from high to low, planes [2, words]: less, equal.
     """
-    ones = np.uint64(0xFFFFFFFFFFFFFFFF) if first else np.uint64(0)
-    return [_leaf(opened, shares, leaf, ones) for leaf in shape.leaves]
+    opened, shares = readable(opened), readable(shares)
+    out = np.empty((len(shape.leaves), 2, opened.shape[1]), dtype=np.uint64)
+    for leaf, selected in zip(shape.leaves, out, strict=True):
+        digits = opened[leaf.low_bit : leaf.low_bit + leaf.width]
+        codes = shares[leaf.first_plane : leaf.first_plane + leaf.planes]
+        select_digit(digits, codes, _constant(first=first), selected)
+    return list(out)
 
 
-def _leaf(opened: Planes, shares: Planes, leaf: Leaf, ones: np.uint64) -> Planes:
-    out = np.zeros((2, opened.shape[1]), dtype=np.uint64)
-    above = np.full(opened.shape[1], ones)
-    for value in range(leaf.planes + 1):
-        chosen = _digit_is(opened, leaf, value)
-        last = value == leaf.planes
-        less = np.zeros_like(above) if last else shares[leaf.first_plane + value]
-        # T_v = [v < r] falls once, so [r = v] = T_(v-1) xor T_v.
-        out[0] ^= chosen & less
-        out[1] ^= chosen & (above ^ less)
-        above = less
-    return out
-
-
-def _digit_is(opened: Planes, leaf: Leaf, value: int) -> npt.NDArray[np.uint64]:
-    chosen = np.full(opened.shape[1], np.uint64(0xFFFFFFFFFFFFFFFF))
-    for bit in range(leaf.width):
-        plane = opened[leaf.low_bit + bit]
-        chosen &= plane if (value >> bit) & 1 else ~plane
-    return chosen
+def _constant(*, first: bool) -> np.uint64:
+    """Return a server's share of a public one in all 64 bits of a word."""
+    return np.uint64(0xFFFFFFFFFFFFFFFF if first else 0)
 
 
 def and_operands(nodes: list[Planes], layer: tuple[Join, ...]) -> Planes:
@@ -223,24 +204,13 @@ def joined(
         products: this server's shares of the mask products.
         first: True for server 0, which adds the public product.
     """
-    results: list[Planes] = []
+    opened, masks, products = readable(opened), readable(masks), readable(products)
+    out = np.empty((len(layer), 2, opened.shape[1]), dtype=np.uint64)
     operand = product = 0
-    for join in layer:
+    for join, node in zip(layer, out, strict=True):
         rows = slice(operand, operand + join.operands)
         gates = products[product : product + join.products]
-        results.append(_join(nodes, join, opened[rows], masks[rows], gates, first=first))
+        high = nodes[join.high]
+        join_products(high, opened[rows], masks[rows], gates, _constant(first=first), node)
         operand, product = operand + join.operands, product + join.products
-    passed = nodes[2 * len(layer) :]
-    return results + passed
-
-
-def _join(
-    nodes: list[Planes], join: Join, opened: Planes, masks: Planes, gates: Planes, *, first: bool
-) -> Planes:
-    high = nodes[join.high]
-    out = np.zeros_like(high)
-    for gate in range(join.products):
-        value = gates[gate] ^ (opened[0] & masks[1 + gate]) ^ (opened[1 + gate] & masks[0])
-        out[gate] = value ^ (opened[0] & opened[1 + gate]) if first else value
-    out[0] ^= high[0]
-    return out
+    return list(out) + nodes[2 * len(layer) :]

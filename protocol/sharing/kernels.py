@@ -5,13 +5,20 @@ A bit plane is a vector of 64-bit words; bit `i % 64` of word `i // 64` belongs 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from protocol.errors import LocalProtocolError
-from protocol.jit import kernel
+from protocol.sharing.kernels_planes import (
+    WORD_BITS,
+    Planes,
+    compare_digit,
+    from_planes,
+    to_planes,
+)
+from protocol.sharing.kernels_product import product
 from protocol.sharing.ring import RingArray
 
 __all__ = [
@@ -19,13 +26,15 @@ __all__ = [
     "Planes",
     "bit_planes",
     "plane_bytes",
+    "plane_values",
+    "readable",
     "ring_product",
+    "thermometer",
     "unpack_bits",
     "words_for",
 ]
 
-Planes = npt.NDArray[np.uint64]
-WORD_BITS: Final = 64
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def words_for(entries: int) -> int:
@@ -33,15 +42,16 @@ def words_for(entries: int) -> int:
     return -(-entries // WORD_BITS)
 
 
-def ring_product(matrix: RingArray, probes: RingArray) -> RingArray:
+def ring_product(matrix: RingArray, probes: RingArray, *, threads: int = 1) -> RingArray:
     """Return probes @ matrix.T modulo 2^k.
 
     Args:
-        matrix: rows, [N, D], contiguous.
+        matrix: rows, [N, D]; copied first unless contiguous.
         probes: [B, D], same ring.
+        threads: blocks of rows computed at once; the result does not depend on it.
 
     Returns:
-        Array [B, N] of the same ring. Rows are read once for all probes.
+        Array [B, N] of the same ring. Rows are read from memory once for all probes.
 
     Raises:
         LocalProtocolError: shapes or rings do not agree.
@@ -50,75 +60,63 @@ def ring_product(matrix: RingArray, probes: RingArray) -> RingArray:
         text = f"cannot multiply rows {matrix.shape} {matrix.dtype} by probes {probes.shape}"
         raise LocalProtocolError(text)
     out = np.empty((probes.shape[0], matrix.shape[0]), dtype=matrix.dtype)
-    if matrix.dtype == np.uint16:
-        _product_16(_contiguous(matrix).view(np.int16), _contiguous(probes).view(np.int16), out)
-    else:
-        _product_32(_contiguous(matrix), _contiguous(probes), out)
+    if matrix.dtype.itemsize == 8:
+        # Of 64 bits only the vectors of a check exist: numpy's own loop does.
+        return np.matmul(probes, matrix.T, out=out)
+    signed = np.dtype(f"i{matrix.dtype.itemsize}")
+    product(readable(matrix).view(signed), readable(probes).view(signed), out, threads)
     return out
 
 
 def bit_planes(values: RingArray, bits: int) -> Planes:
-    """Return the lowest `bits` bits of a flat array as planes [bits, words]."""
-    planes = np.zeros((bits, words_for(values.size)), dtype=np.uint64)
-    _to_planes(_contiguous(values.reshape(-1)), planes)
+    """Return the lowest `bits` bits of an array's elements as planes [bits, words]."""
+    planes = np.empty((bits, words_for(values.size)), dtype=np.uint64)
+    to_planes(readable(values).reshape(-1), np.zeros(WORD_BITS, values.dtype), planes)
     return planes
+
+
+def thermometer(values: RingArray, low_bit: int, width: int, out: Planes) -> None:
+    """Write the planes [v < digit], v = 0 … 2^width - 2, of the `width` bits from `low_bit` on."""
+    flat = readable(values).reshape(-1)
+    compare_digit(flat, np.zeros(WORD_BITS, values.dtype), low_bit, width, out)
+
+
+def plane_values(planes: Planes, entries: int, dtype: np.dtype[Any]) -> RingArray:
+    """Return the integers whose bits the planes hold, lowest bit first: undoes `bit_planes`."""
+    values = np.zeros(planes.shape[1] * WORD_BITS, dtype=dtype)
+    from_planes(readable(planes), values)
+    return values[:entries]
 
 
 def unpack_bits(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.bool_]:
     """Return the first `entries` bits of a plane as booleans."""
     packed = np.ascontiguousarray(plane).view(np.uint8)
-    return np.unpackbits(packed, count=entries, bitorder="little").astype(np.bool_)
+    return np.unpackbits(packed, count=entries, bitorder="little").view(np.bool_)
 
 
 def plane_bytes(plane: npt.NDArray[np.uint64], entries: int) -> npt.NDArray[np.uint8]:
-    """Return the first `entries` bits of a plane packed into bytes, padding bits zero."""
+    """Return the first `entries` bits of a plane as ceil(entries / 8) bytes, then zero bits."""
     packed = np.ascontiguousarray(plane).view(np.uint8)[: -(-entries // 8)].copy()
     if entries % 8:
         packed[-1] &= (1 << entries % 8) - 1
     return packed
 
 
-def _contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a contiguous, writable-typed view: one compiled kernel instead of four."""
+def readable(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """Return the same elements as kernels take them: contiguous and typed as writable.
+
+    A received array is read-only, which to the compiler is another type and another compilation.
+    No kernel writes to what it reads, so the flag is changed on an alias and nothing is copied.
+    """
     array = np.ascontiguousarray(array)
-    return array if array.flags.writeable else array.copy()
+    return array if array.flags.writeable else np.asarray(_Alias(array))
 
 
-@kernel
-def _product_16(
-    matrix: npt.NDArray[np.int16], probes: npt.NDArray[np.int16], out: npt.NDArray[np.uint16]
-) -> None:
-    # Signed 16-bit factors with a 32-bit sum vectorise to multiply-add pairs; the low 16 bits
-    # do not depend on the signs.
-    for row in range(matrix.shape[0]):
-        for probe in range(probes.shape[0]):
-            total = np.int32(0)
-            for column in range(matrix.shape[1]):
-                product = np.int32(matrix[row, column]) * np.int32(probes[probe, column])
-                total = np.int32(total + product)
-            out[probe, row] = np.uint16(total)
+class _Alias:
+    """The memory of a read-only array, described to numpy as writable."""
 
-
-@kernel
-def _product_32(
-    matrix: npt.NDArray[np.uint32], probes: npt.NDArray[np.uint32], out: npt.NDArray[np.uint32]
-) -> None:
-    for row in range(matrix.shape[0]):
-        for probe in range(probes.shape[0]):
-            total = np.uint32(0)
-            for column in range(matrix.shape[1]):
-                total = np.uint32(total + np.uint32(matrix[row, column] * probes[probe, column]))
-            out[probe, row] = total
-
-
-@kernel
-def _to_planes(values: RingArray, planes: Planes) -> None:
-    for bit in range(planes.shape[0]):
-        for word in range(planes.shape[1]):
-            start = word * 64
-            stop = min(start + 64, values.size)
-            packed = np.uint64(0)
-            for index in range(start, stop):
-                one = (np.uint64(values[index]) >> np.uint64(bit)) & np.uint64(1)
-                packed |= one << np.uint64(index - start)
-            planes[bit, word] = packed
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self._owner = array
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
