@@ -9,8 +9,7 @@ see docs/decisions/0016-product-kernels.md for what was measured.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +17,9 @@ import numpy.typing as npt
 from llvmlite import ir
 
 from protocol.jit import Llvm, cgutils, emitted, kernel, processor_has
+from protocol.sharing.kernels_blocks import run_blocks
 
-__all__ = ["DOT_PROBES", "product"]
+__all__ = ["DOT_PROBES", "TILE_ROWS", "product"]
 
 Signed = npt.NDArray[np.signedinteger[Any]]
 DOT_PROBES: Final = 2
@@ -29,7 +29,7 @@ DOT_PROBES: Final = 2
 _LANES: Final = 16 if processor_has("avx512bw") else 8
 _DOT_ROWS: Final = 2
 _INT32: Final = ir.IntType(32)
-_TILE_ROWS: Final = _LANES  # accumulators of a tile: half the registers of the machine
+TILE_ROWS: Final = _LANES  # accumulators of a tile: half the registers of the machine
 
 
 def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int) -> None:
@@ -41,10 +41,10 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int)
         out: [B, N], unsigned of the same width.
         threads: row blocks computed at once; the result does not depend on it.
     """
-    if matrix.shape[0] < _TILE_ROWS:
-        padded = np.zeros((_TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
+    if matrix.shape[0] < TILE_ROWS:
+        padded = np.zeros((TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
         padded[: len(matrix)] = matrix
-        wider = np.empty((len(out), _TILE_ROWS), dtype=out.dtype)
+        wider = np.empty((len(out), TILE_ROWS), dtype=out.dtype)
         _rows(padded, probes, wider, 1)
         out[:] = wider[:, : len(matrix)]
     else:
@@ -54,23 +54,7 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int)
 def _rows(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int) -> None:
     small = len(probes) <= DOT_PROBES
     step, width = (_dot_rows, probes) if small else (_lane_rows, _packed(probes))
-    rows = len(matrix)
-    block = -(-rows // (threads * _TILE_ROWS)) * _TILE_ROWS
-    starts = range(0, rows, block)
-    if len(starts) == 1:
-        step(matrix, probes, width, out, 0, rows)
-        return
-    pending = [
-        _pool(threads).submit(step, matrix, probes, width, out, start, min(start + block, rows))
-        for start in starts
-    ]
-    for future in pending:
-        future.result()
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="ring-product")
+    run_blocks(partial(step, matrix, probes, width, out), len(matrix), TILE_ROWS, threads)
 
 
 def _packed(probes: Signed) -> Signed:
@@ -193,13 +177,13 @@ def _emit_lane_tile(context: Llvm, builder: Llvm, signature: Llvm, arguments: Ll
     emit = _Emitter(context, builder, signature, arguments)
     steps = cgutils.unpack_tuple(builder, emit.other.shape)[1]
     step = emit.size(_LANES * emit.each)
-    totals = emit.accumulators(_TILE_ROWS)
-    *rows, next_tile = emit.row_pointers(_TILE_ROWS + 1)
+    totals = emit.accumulators(TILE_ROWS)
+    *rows, next_tile = emit.row_pointers(TILE_ROWS + 1)
     start = builder.mul(builder.mul(emit.index, steps), step)
     with cgutils.for_range(builder, steps) as loop:
         lanes = emit.load(emit.other.data, builder.add(start, builder.mul(loop.index, step)))
         # Rows follow each other in memory: the next tile is one run of bytes, walked evenly.
-        emit.prefetch(next_tile, builder.mul(loop.index, emit.size(4 * _TILE_ROWS)))
+        emit.prefetch(next_tile, builder.mul(loop.index, emit.size(4 * TILE_ROWS)))
         offset = builder.mul(loop.index, emit.size(emit.each))
         for total, row in zip(totals, rows, strict=True):
             emit.add_product(total, emit.load_spread(row, offset), lanes)
@@ -235,19 +219,19 @@ def _dot_rows(
 def _lane_rows(
     matrix: Signed, probes: Signed, packed: Signed, out: npt.NDArray[Any], start: int, stop: int
 ) -> None:
-    totals = np.empty((_TILE_ROWS, _LANES), dtype=np.int32)
+    totals = np.empty((TILE_ROWS, _LANES), dtype=np.int32)
     columns = matrix.shape[1]
     paired = packed.shape[1] * packed.shape[2] // _LANES
-    for block in range(start, stop, _TILE_ROWS):
+    for block in range(start, stop, TILE_ROWS):
         # The last tile reaches back over rows already done and writes the same values again.
-        first = min(block, matrix.shape[0] - _TILE_ROWS)
+        first = min(block, matrix.shape[0] - TILE_ROWS)
         for group in range(packed.shape[0]):
             _lane_tile(matrix, first, packed, group, totals)
             base = group * _LANES
             for lane in range(min(_LANES, probes.shape[0] - base)):
-                for row in range(_TILE_ROWS):
+                for row in range(TILE_ROWS):
                     out[base + lane, first + row] = totals[row, lane]
                 if paired < columns:
                     factor = np.int64(probes[base + lane, paired])
-                    for row in range(first, first + _TILE_ROWS):
+                    for row in range(first, first + TILE_ROWS):
                         out[base + lane, row] += factor * matrix[row, paired]

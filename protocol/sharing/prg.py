@@ -6,6 +6,7 @@ A label may be expanded once per source: masks and triples are single-use.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from math import prod
 from typing import Any, Final, TypeAlias
@@ -15,12 +16,16 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from protocol.errors import LocalProtocolError, ReusedMaterialError
+from protocol.sharing.kernels_blocks import run_blocks
 
 __all__ = ["SEED_BYTES", "CorrelationSource", "RandomBytes", "Seed", "keyed_random_bytes"]
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
 SEED_BYTES: Final = 32
-_NONCE: Final = bytes(16)
+_BLOCK_BYTES: Final = 16
+_NONCE: Final = bytes(_BLOCK_BYTES)
+_CHUNK_BYTES: Final = 1 << 17
+_ZEROS: Final = memoryview(bytes(_CHUNK_BYTES))  # encrypted from the cache, over and over
 
 
 class Seed:
@@ -51,13 +56,31 @@ class Seed:
         """Return a 32-byte key for one label (BLAKE2b keyed with the seed)."""
         return blake2b(label.encode(), key=self._value, digest_size=SEED_BYTES).digest()
 
-    def expand(self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return a uniform array of unsigned integers, a function of seed and label alone."""
+    def expand(
+        self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, threads: int = 1
+    ) -> npt.NDArray[Any]:
+        """Return a uniform array of unsigned integers, a function of seed and label alone.
+
+        Threads share one stream: each writes its own range of the counter.
+        """
         length = prod(shape) * dtype.itemsize
-        out = np.zeros(length + 15, dtype=np.uint8)
-        cipher = Cipher(algorithms.AES256(self.derive(label)), modes.CTR(_NONCE)).encryptor()
-        cipher.update_into(out[:length].data, out.data)
+        out = np.empty(length + _BLOCK_BYTES - 1, dtype=np.uint8)
+        step = partial(_write_stream, self.derive(label), out)
+        run_blocks(step, length, _CHUNK_BYTES, threads)
         return out[:length].view(dtype).reshape(shape)
+
+
+def _write_stream(key: bytes, out: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+    """Write bytes start … stop of a key's stream in place; start is a whole number of blocks.
+
+    The cipher asks for a block of room behind its output, and does not write to it.
+    """
+    counter = (start // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
+    cipher = Cipher(algorithms.AES256(key), modes.CTR(counter)).encryptor()
+    room = out.data
+    for begin in range(start, stop, _CHUNK_BYTES):
+        end = min(begin + _CHUNK_BYTES, stop)
+        cipher.update_into(_ZEROS[: end - begin], room[begin : end + _BLOCK_BYTES - 1])
 
 
 class CorrelationSource:
@@ -67,7 +90,9 @@ class CorrelationSource:
         self._seed = seed
         self._used: set[str] = set()
 
-    def draw(self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    def draw(
+        self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, threads: int = 1
+    ) -> npt.NDArray[Any]:
         """Expand a label for the first and only time.
 
         Raises:
@@ -76,7 +101,7 @@ class CorrelationSource:
         if label in self._used:
             raise ReusedMaterialError(f"material {label} was already used", hint="never reuse it")
         self._used.add(label)
-        return self._seed.expand(label, shape, dtype)
+        return self._seed.expand(label, shape, dtype, threads=threads)
 
 
 def keyed_random_bytes(key: bytes, name: str) -> RandomBytes:

@@ -64,9 +64,9 @@ def test_sign_of_every_16_bit_value(radix: int, mask: int) -> None:
 
 
 @given(
-    st.sampled_from([16, 32]),
+    st.sampled_from([16, 32, 64]),
     st.integers(1, 4),
-    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1),
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)), min_size=1),
 )
 def test_sign_under_any_mask(bits: int, radix: int, pairs: list[tuple[int, int]]) -> None:
     dtype = np.dtype(f"u{bits // 8}")
@@ -96,3 +96,20 @@ def test_published_gate_counts(
 def test_radix_is_bounded(radix: int) -> None:
     with pytest.raises(LocalProtocolError, match="radix"):
         circuit(16, radix)
+
+
+def test_steps_take_received_planes_as_they_are() -> None:
+    shape = circuit(16, 2)
+    values = np.arange(5000, dtype=np.uint16) * np.uint16(13)
+    opened, shares = bit_planes(values, 16), secret_planes(values[::-1], shape)
+    writable = leaves(opened, shares, shape, first=True)
+    layer = shape.layers[0]
+    operands = and_operands(writable, layer)
+    gates = operands[: sum(join.products for join in layer)]
+    expected = joined(writable, layer, operands, operands, gates, first=False)
+    for received in (opened, shares, operands, gates):
+        received.flags.writeable = False
+    nodes = leaves(opened, shares, shape, first=True)
+    found = joined(nodes, layer, operands, operands, gates, first=False)
+    assert all(np.array_equal(a, b) for a, b in zip(nodes, writable, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))

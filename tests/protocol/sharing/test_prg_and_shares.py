@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -24,6 +25,20 @@ def test_expansion_is_aes_256_ctr_of_the_derived_key() -> None:
     key = seed.derive("label")
     stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor().update(bytes(20))
     assert seed.expand("label", (20,), np.dtype(np.uint8)).tobytes() == stream
+
+
+def test_a_stream_never_changes() -> None:
+    stream = Seed(bytes(range(32))).expand("label", (1_000_003,), np.dtype(np.uint8))
+    digest = "e91c5bd5dd4670f63f89131a19386c19e340d3745b8e80f3e73ab958a0cb3207"
+    assert sha256(stream.tobytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 131_072, 131_073, 400_001])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_write_one_stream(length: int, threads: int) -> None:
+    seed, kind = Seed(bytes(range(32))), np.dtype(np.uint8)
+    alone = seed.expand("label", (length,), kind)
+    assert np.array_equal(seed.expand("label", (length,), kind, threads=threads), alone)
 
 
 def test_labels_and_seeds_separate_streams() -> None:

@@ -1,4 +1,4 @@
-"""Ring arithmetic, bit planes and products against exact Python integers."""
+"""Ring arithmetic and bit planes against exact Python integers."""
 
 from __future__ import annotations
 
@@ -8,48 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError
-from protocol.sharing.kernels import bit_planes, ring_product, unpack_bits, words_for
+from protocol.sharing.kernels import (
+    bit_planes,
+    plane_bytes,
+    plane_values,
+    readable,
+    thermometer,
+    unpack_bits,
+    words_for,
+)
 from protocol.sharing.ring import Ring
 
-rings = st.sampled_from([Ring(16), Ring(32)])
+rings = st.sampled_from([Ring(16), Ring(32), Ring(64)])
 
 
-def exact_product(matrix: np.ndarray, probes: np.ndarray, bits: int) -> np.ndarray:
-    """Multiply with Python integers, then reduce."""
-    exact = probes.astype(object) @ matrix.astype(object).T
-    return np.asarray(exact % (1 << bits), dtype=matrix.dtype)
+WORD = st.integers(0, 2**64 - 1)
 
 
-@given(rings, st.integers(1, 9), st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_product_is_exact(ring: Ring, rows: int, width: int, probes: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    top = 1 << ring.bits
-    matrix = random.integers(0, top, (rows, width)).astype(ring.dtype)
-    queries = random.integers(0, top, (probes, width)).astype(ring.dtype)
-    expected = exact_product(matrix, queries, ring.bits)
-    assert np.array_equal(ring_product(matrix, queries), expected)
-
-
-@pytest.mark.parametrize("bits", [16, 32])
-def test_product_is_exact_at_the_extremes(bits: int) -> None:
-    ring = Ring(bits)
-    extremes = [0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2**bits - 1]
-    matrix = np.array([[value] * 700 for value in extremes], dtype=ring.dtype)
-    assert np.array_equal(ring_product(matrix, matrix), exact_product(matrix, matrix, bits))
-
-
-def test_product_accepts_received_arrays_that_are_read_only() -> None:
-    matrix = np.ones((2, 3), dtype=np.uint16)
-    matrix.flags.writeable = False
-    assert ring_product(matrix, matrix).tolist() == [[3, 3], [3, 3]]
-
-
-def test_product_refuses_mixed_rings() -> None:
-    with pytest.raises(LocalProtocolError, match="cannot multiply"):
-        ring_product(np.ones((2, 3), np.uint16), np.ones((1, 3), np.uint32))
-
-
-@given(rings, st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=200))
+@given(rings, st.lists(WORD, min_size=1, max_size=200))
 def test_planes_hold_every_bit(ring: Ring, values: list[int]) -> None:
     elements = np.array(values, dtype=np.uint64).astype(ring.dtype)
     planes = bit_planes(elements, ring.bits)
@@ -59,12 +35,68 @@ def test_planes_hold_every_bit(ring: Ring, values: list[int]) -> None:
         for bit, plane in enumerate(planes)
     )
     assert np.array_equal(rebuilt, elements)
+    assert np.array_equal(plane_values(planes, len(values), ring.dtype), elements)
+
+
+@pytest.mark.parametrize("bits", [16, 32, 64])
+@pytest.mark.parametrize("entries", [1, 63, 64, 65, 640, 64 * 8 + 1, 64 * 17])
+def test_planes_of_every_length_end_in_zero_bits(bits: int, entries: int) -> None:
+    values = np.full(entries, 2**bits - 1, dtype=f"u{bits // 8}")
+    planes = bit_planes(values, bits)
+    assert all(sum(int(word).bit_count() for word in plane) == entries for plane in planes)
+    assert all(unpack_bits(plane, entries).all() for plane in planes)
+
+
+def test_planes_of_a_score_matrix_run_row_by_row_even_if_read_only() -> None:
+    values = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    values.flags.writeable = False
+    assert np.array_equal(bit_planes(values, 5), bit_planes(np.arange(24, dtype=np.uint16), 5))
+    assert np.array_equal(bit_planes(values[:, ::2], 5), bit_planes(values[:, ::2].copy(), 5))
+
+
+@given(rings, st.lists(WORD, min_size=1, max_size=150), st.integers(1, 4), st.data())
+def test_thermometer_compares_the_digit(
+    ring: Ring, values: list[int], width: int, data: st.DataObject
+) -> None:
+    low_bit = data.draw(st.integers(0, ring.bits - width))
+    elements = np.array(values, dtype=np.uint64).astype(ring.dtype)
+    out = np.empty((2**width - 1, words_for(len(values))), dtype=np.uint64)
+    thermometer(elements, low_bit, width, out)
+    for bound, plane in enumerate(out):
+        expected = [(int(v) >> low_bit) % 2**width > bound for v in elements]
+        assert unpack_bits(plane, len(values)).tolist() == expected
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_packing_is_undone_by_unpacking(bits: list[bool]) -> None:
     plane = bit_planes(np.array(bits, dtype=np.uint16), 1)[0]
     assert unpack_bits(plane, len(bits)).tolist() == bits
+
+
+@given(st.lists(WORD, min_size=1, max_size=4), st.data())
+def test_plane_bytes_are_the_packed_bits(words: list[int], data: st.DataObject) -> None:
+    plane = np.array(words, dtype=np.uint64)
+    entries = data.draw(st.integers(1, 64 * len(words)))
+    before = plane.copy()
+    packed = plane_bytes(plane, entries)
+    expected = np.packbits(unpack_bits(plane, entries), bitorder="little")
+    assert packed.tobytes() == expected.tobytes()
+    assert np.array_equal(plane, before)
+
+
+def test_a_writable_alias_of_received_memory_is_no_copy() -> None:
+    received = np.frombuffer(bytes(range(16)), dtype=np.uint16)
+    alias = readable(received)
+    assert alias.flags.writeable
+    assert np.shares_memory(alias, received)
+    assert np.array_equal(alias, received)
+
+
+def test_an_alias_keeps_its_memory_alive() -> None:
+    alias = readable(np.frombuffer(bytes(range(200)) * 5000, dtype=np.uint8))
+    junk = [bytes(1_000_000) for _ in range(5)]
+    assert np.array_equal(alias, np.tile(np.arange(200, dtype=np.uint8), 5000))
+    assert len(junk) == 5
 
 
 @given(rings, st.data())
