@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.features import FeatureTiming
+    from orchestration.benchmarks.kernels import KernelTiming
 
 __all__ = ["bench"]
 
@@ -54,6 +55,69 @@ def parts(scenario: str, overrides: tuple[str, ...], pictures: int) -> None:
     output().print(
         f"intact {found.intact:.3f}   frequency swapped {found.frequency_swapped:.3f}   "
         f"colour swapped {found.colour_swapped:.3f}"
+    )
+
+
+@bench.command()
+@click.option("--entries", type=click.IntRange(min=1), default=100_000, show_default=True)
+@click.option("--dim", type=click.IntRange(min=1), default=512, show_default=True)
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(1, 8, 32),
+    show_default=True,
+    help="Probes at once; may be repeated.",
+)
+@click.option("--ring", type=click.Choice(["16", "32"]), default="16", show_default=True)
+@click.option("--radix", type=click.IntRange(min=1, max=4), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--repeats", type=click.IntRange(min=1), default=9, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def kernels(  # noqa: PLR0913 - one argument per option
+    *,
+    entries: int,
+    dim: int,
+    batches: tuple[int, ...],
+    ring: str,
+    radix: int,
+    threads: int,
+    repeats: int,
+    device: str,
+) -> None:
+    """Time the search kernels: the local work of one server, piece by piece.
+
+    GB/s counts the bytes of the large operand, GMAC/s ring multiplications; ms is the median.
+    """
+    from orchestration.benchmarks.kernels import KernelSizes, measure_kernels
+    from orchestration.cli.console import output
+
+    sizes = KernelSizes(
+        entries=entries,
+        dimension=dim,
+        batches=batches,
+        ring_bits=int(ring),
+        radix=radix,
+        threads=threads,
+        cuda=device == "cuda",
+    )
+    console = output()
+    head = (
+        f"{'batch':>5}  {'ms':>9}  {'best':>9}  {'GB/s':>6}  {'GMAC/s':>7}  {'ns/entry':>8}  kernel"
+    )
+    console.print(head, style="bold")
+    measure_kernels(
+        sizes, repeats=repeats, on_result=lambda timing: console.print(_kernel_line(timing))
+    )
+
+
+def _kernel_line(timing: KernelTiming) -> str:
+    rate = timing.multiplications / timing.median_s / 1e9
+    return (
+        f"{timing.batch:>5}  {timing.median_s * 1e3:>9.3f}  {timing.best_s * 1e3:>9.3f}  "
+        f"{timing.read_bytes / timing.median_s / 1e9:>6.2f}  {rate:>7.1f}  "
+        f"{timing.median_s * 1e9 / timing.comparisons:>8.3f}  {timing.name}"
     )
 
 
