@@ -6,15 +6,14 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
-from llvmlite import binding
 from numba.core import cgutils as _cgutils
-from numba.core import types
+from numba.core import registry, types
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Llvm", "cgutils", "emitted", "inlined", "kernel", "processor_has"]
+__all__ = ["Llvm", "cgutils", "emitted", "inlined", "ir", "kernel", "processor_has"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -23,6 +22,8 @@ Llvm: TypeAlias = Any
 """A value, type or builder of LLVM code; neither numba nor llvmlite publishes types for them."""
 
 cgutils: Llvm = _cgutils
+ir: Llvm = cgutils.ir
+_target: Llvm = registry.cpu_target
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -63,7 +64,5 @@ def _argument(kind: Llvm) -> Llvm:
 
 def processor_has(feature: str) -> bool:
     """Tell whether kernels are compiled for a processor with a feature such as `avx512bw`."""
-    chosen = vars(numba.config)["CPU_FEATURES"]
-    if chosen is not None:
-        return f"+{feature}" in chosen.split(",")
-    return bool(binding.get_host_cpu_features().get(feature, False))
+    _, _, features = _target.target_context.codegen().magic_tuple()
+    return f"+{feature}" in features.split(",")

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba.core import types
 
-from protocol.jit import Llvm, emitted, kernel
+from protocol.jit import Llvm, emitted, ir, kernel
 
 __all__ = ["WORD_BITS", "Integers", "Planes", "compare_digit", "from_planes", "to_planes"]
 

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 
-from protocol.jit import Llvm, cgutils, emitted, kernel, processor_has
+from protocol.jit import Llvm, cgutils, emitted, ir, kernel, processor_has
 from protocol.sharing.kernels_blocks import run_blocks
 
 __all__ = ["DOT_PROBES", "TILE_ROWS", "product"]
@@ -41,20 +40,17 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int)
         out: [B, N], unsigned of the same width.
         threads: row blocks computed at once; the result does not depend on it.
     """
-    if matrix.shape[0] < TILE_ROWS:
-        padded = np.zeros((TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
-        padded[: len(matrix)] = matrix
-        wider = np.empty((len(out), TILE_ROWS), dtype=out.dtype)
-        _rows(padded, probes, wider, 1)
-        out[:] = wider[:, : len(matrix)]
-    else:
-        _rows(matrix, probes, out, threads)
-
-
-def _rows(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int) -> None:
+    whole = len(matrix) // TILE_ROWS * TILE_ROWS
     small = len(probes) <= DOT_PROBES
-    step, width = (_dot_rows, probes) if small else (_lane_rows, _packed(probes))
-    run_blocks(partial(step, matrix, probes, width, out), len(matrix), TILE_ROWS, threads)
+    step, lanes = (_dot_rows, probes) if small else (_lane_rows, _packed(probes))
+    run_blocks(partial(step, matrix, probes, lanes, out), whole, TILE_ROWS, threads)
+    rest = len(matrix) - whole
+    if rest:
+        padded = np.zeros((TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
+        padded[:rest] = matrix[whole:]
+        wider = np.empty((len(out), TILE_ROWS), dtype=out.dtype)
+        step(padded, probes, lanes, wider, 0, TILE_ROWS)
+        out[:, whole:] = wider[:, :rest]
 
 
 def _packed(probes: Signed) -> Signed:
@@ -204,8 +200,7 @@ def _dot_rows(
     columns = matrix.shape[1]
     step = _LANES * (4 // matrix.itemsize)
     done = columns // step * step
-    for block in range(start, stop, _DOT_ROWS):
-        first = min(block, matrix.shape[0] - _DOT_ROWS)
+    for first in range(start, stop, _DOT_ROWS):
         for probe in range(probes.shape[0]):
             _dot_tile(matrix, first, probes, probe, totals)
             for row in range(_DOT_ROWS):
@@ -222,16 +217,19 @@ def _lane_rows(
     totals = np.empty((TILE_ROWS, _LANES), dtype=np.int32)
     columns = matrix.shape[1]
     paired = packed.shape[1] * packed.shape[2] // _LANES
-    for block in range(start, stop, TILE_ROWS):
-        # The last tile reaches back over rows already done and writes the same values again.
-        first = min(block, matrix.shape[0] - TILE_ROWS)
+    # Counting from zero shows the compiler that no index is negative: what is stored needs no wrap.
+    for tile in range(stop // TILE_ROWS):
+        first = tile * TILE_ROWS
+        if first < start:
+            continue
         for group in range(packed.shape[0]):
             _lane_tile(matrix, first, packed, group, totals)
             base = group * _LANES
             for lane in range(min(_LANES, probes.shape[0] - base)):
                 for row in range(TILE_ROWS):
                     out[base + lane, first + row] = totals[row, lane]
-                if paired < columns:
-                    factor = np.int64(probes[base + lane, paired])
+            if paired < columns:
+                for probe in range(base, min(base + _LANES, probes.shape[0])):
+                    factor = np.int64(probes[probe, paired])
                     for row in range(first, first + TILE_ROWS):
-                        out[base + lane, row] += factor * matrix[row, paired]
+                        out[probe, row] += factor * matrix[row, paired]
