@@ -27,7 +27,7 @@ from protocol.plan import RunPlan
 from protocol.roles import RoleProgram
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
-from scenarios.datasets import RandomTemplates, open_dataset
+from scenarios.datasets import RandomTemplates, open_scenario_data
 from scenarios.specs import Scenario
 
 __all__ = ["PartyBrief", "build_embedder", "build_program", "build_protector", "row_form"]
@@ -131,7 +131,7 @@ class _Pictures:
 
     def __init__(self, told: PartyBrief, ids: tuple[str, ...]) -> None:
         root = None if told.data_root is None else Path(told.data_root)
-        self._dataset = open_dataset(told.scenario.data, root, seed=told.scenario.seed)
+        self._dataset = open_scenario_data(told.scenario, root)
         self._ids = ids
 
     def load(self, start: int, count: int) -> npt.NDArray[Any]:

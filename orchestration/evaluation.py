@@ -6,7 +6,7 @@ run; no message carries any of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from orchestration.runtime.outcome import PartyOutcome
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
-from protocol.plan import RunPlan
+from protocol.plan import RunPlan, Step
 from protocol.search import plaintext
 from protocol.search.answers import ABSENT_SCORE
 
@@ -22,6 +22,8 @@ __all__ = ["Arrays", "cosine_scores", "observe", "oracle_answers", "oracle_score
 
 Arrays = dict[str, npt.NDArray[Any]]
 ANSWERS = ("match", "any", "count", "identity", "verified")
+ABSENT_COSINE = -2.0
+Versions = npt.NDArray[np.int64]
 
 
 def observe(
@@ -38,15 +40,16 @@ def observe(
         plan: the public plan.
         gallery: identity of each row number.
         probes: identity of each probe.
-        baseline: cosine scores [P,N] of the unprotected network, where there is one.
+        baseline: cosines [P,V] of the unprotected network, where there is one.
 
     Returns:
-        Identities; `oracle_match` bool[P,N]; the secure answer beside the oracle's at the run's
-        output level; scores only where the scenario opens them.
+        Identities, -1 for probes whose person has no row at their moment; `live` bool[P,N] where
+        the gallery changes; `oracle_match` bool[P,N]; the secure answer beside the oracle's at
+        the run's output level; scores only where the scenario opens them.
     """
     client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
     scores = oracle_scores(plan, client["rows"], provider["probes"])
-    arrays: Arrays = {**_identities(gallery, probes), **oracle_answers(plan, scores)}
+    arrays: Arrays = {**_identities(plan, gallery, probes), **oracle_answers(plan, scores)}
     arrays |= {f"secure_{name}": client[name] for name in ANSWERS if name in client}
     if "secure_identity" in arrays:
         arrays["oracle_identity"] = plaintext.settle_ties(
@@ -55,11 +58,11 @@ def observe(
     if plan.open_scores:
         arrays["secure_scores"] = client["scores"].astype(np.int32)
         arrays["oracle_scores"] = scores.astype(np.int32)
-        arrays["protected_scores"] = cosine_scores(
-            client["row_embeddings"], provider["probe_embeddings"]
+        arrays["protected_scores"] = by_row_number(
+            plan, cosine_scores(client["row_embeddings"], provider["probe_embeddings"])
         )
         if baseline is not None:
-            arrays["baseline_scores"] = baseline
+            arrays["baseline_scores"] = by_row_number(plan, baseline)
     return arrays
 
 
@@ -73,20 +76,42 @@ def oracle_scores(
         versions: every enrolled or updated row [V,D], in order.
         probes: integer probes [P,D].
     """
+    found, probe = [], 0
+    for step, current in _moments(plan):
+        found.append(_scores(current, versions, probes[probe : probe + step.size]))
+        probe += step.size
+    return np.concatenate(found)
+
+
+def by_row_number(plan: RunPlan, cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the cosines [P,R] of each probe with the gallery of its moment, from all [P,V].
+
+    A row that is not in the gallery gets a value below every cosine.
+    """
+    found, probe = [], 0
+    for step, current in _moments(plan):
+        mine = cosines[probe : probe + step.size, current]
+        mine[:, current < 0] = ABSENT_COSINE
+        found.append(mine)
+        probe += step.size
+    return np.concatenate(found)
+
+
+def _moments(plan: RunPlan) -> Iterator[tuple[Step, Versions]]:
+    """Yield every search with the version of each row number at its moment, -1 for none."""
     current = np.full(plan.rows, -1)
-    found, version, row, probe = [], 0, 0, 0
+    row = version = 0
     for step in plan.steps:
-        if step.kind in ("enrol", "update"):
-            numbers = range(row, row + step.size) if step.kind == "enrol" else step.rows
-            current[list(numbers)] = np.arange(version, version + step.size)
-            version += step.size
-            row += step.size if step.kind == "enrol" else 0
+        if step.kind == "enrol":
+            current[row : row + step.size] = np.arange(version, version + step.size)
+            row += step.size
+        elif step.kind == "update":
+            current[list(step.rows)] = np.arange(version, version + step.size)
         elif step.kind == "delete":
             current[list(step.rows)] = -1
         elif step.kind == "search":
-            found.append(_scores(current, versions, probes[probe : probe + step.size]))
-            probe += step.size
-    return np.concatenate(found)
+            yield step, current
+        version += step.size if step.kind in ("enrol", "update") else 0
 
 
 def oracle_answers(plan: RunPlan, scores: npt.NDArray[np.int64]) -> Arrays:
@@ -130,10 +155,17 @@ def _unit(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     return np.asarray(single / norms, dtype=np.float32)
 
 
-def _identities(gallery: Sequence[str], probes: Sequence[str]) -> Arrays:
-    """Number identities by gallery row; probes of people without a row get -1."""
+def _identities(plan: RunPlan, gallery: Sequence[str], probes: Sequence[str]) -> Arrays:
+    """Number identities by gallery row; probes of people without a row at their moment get -1."""
     numbers = {name: index for index, name in enumerate(dict.fromkeys(gallery))}
-    return {
-        "gallery_identity": np.array([numbers[name] for name in gallery], dtype=np.int32),
-        "probe_identity": np.array([numbers.get(name, -1) for name in probes], dtype=np.int32),
-    }
+    rows = np.array([numbers[name] for name in gallery], dtype=np.int32)
+    people = np.array([numbers.get(name, -1) for name in probes], dtype=np.int32)
+    found: Arrays = {"gallery_identity": rows, "probe_identity": people}
+    live = np.concatenate(
+        [np.repeat(current[None] >= 0, step.size, axis=0) for step, current in _moments(plan)]
+    )
+    if live.all():
+        return found
+    own = (people[:, None] == rows) & live
+    found["probe_identity"] = np.where(own.any(axis=1), people, -1).astype(np.int32)
+    return {**found, "live": live}

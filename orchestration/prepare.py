@@ -21,13 +21,14 @@ from protocol.errors import ScenarioError
 from protocol.features import Calibration, PrivacyBudget, privacy_budget
 from protocol.mapping import KeyRing, RowForm
 from protocol.parties import Party
-from protocol.plan import RunPlan, Step, steps
+from protocol.plan import RunPlan, Step
 from protocol.search.bounds import check_bounds
 from protocol.search.policies import policy_named
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
-from scenarios.datasets import DataSet, Split, open_dataset, split_scenario_data
+from scenarios.course import Course, scenario_course
+from scenarios.datasets import DataSet, open_scenario_data, split_scenario_data
 from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "prepare"]
@@ -42,8 +43,8 @@ MATERIAL_BYTES_PER_ENTRY = 32
 class Preparation(NamedTuple):
     """A run that only has to be started.
 
-    `gallery` and `probes` are identities in the order of the plan; `baseline` holds the
-    unprotected network's cosine scores [P,N], where there is such a network.
+    `gallery` holds the identity of each row number, `probes` that of each probe; `baseline` the
+    unprotected network's cosines [P,V] of probes and enrolled pictures, where there is one.
     """
 
     plan: RunPlan
@@ -64,21 +65,22 @@ def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress)
         ScenarioError: the scenario cannot be run with these data.
         DataError: a data set or weight file is missing or malformed.
     """
-    dataset = open_dataset(scenario.data, data_root, seed=scenario.seed)
-    split = split_scenario_data(dataset, scenario.data, scenario.seed)
+    dataset = open_scenario_data(scenario, data_root)
+    split = split_scenario_data(dataset, scenario.data, scenario.seed, scenario.newcomers)
+    course = scenario_course(scenario, split, dataset)
     networks = find_networks(scenario, data_root, dataset, on_progress)
     cohort = _cohort(scenario, dataset, networks, on_progress)
     mapped = None if scenario.mapping.kind == "none" else cohort[: scenario.mapping.cohort]
     form = row_form(scenario, mapped)
     threshold, notes = _threshold(scenario, form, _impostors(cohort, mapped))
-    plan = _plan(scenario, split, form, threshold)
+    plan = _plan(scenario, course.steps, form, threshold)
     check_bounds(plan)
     return Preparation(
         plan,
-        _briefs(scenario, data_root, plan, split, networks, mapped),
-        tuple(identity for identity, _ in split.gallery),
-        tuple(identity for identity, _ in split.probes),
-        _baseline(dataset, split, networks, on_progress),
+        _briefs(scenario, data_root, plan, course, networks, mapped),
+        course.people,
+        tuple(identity for identity, _ in course.probes),
+        _baseline(dataset, course, networks, on_progress),
         _budget(scenario, networks.calibration),
         networks,
         form,
@@ -164,11 +166,9 @@ def _impostor_scores(
     return scores[off_diagonal].astype(np.int64)
 
 
-def _plan(scenario: Scenario, split: Split, form: RowForm, threshold: int) -> RunPlan:
-    data, search = scenario.data, scenario.search
-    claims = split.claims(scenario.seed) if search.task == "verify" else ()
-    searches = steps("search", len(split.probes), data.batch, claims)
-    pool = _pool(searches, len(split.gallery)) if search.pool is None else search.pool
+def _plan(scenario: Scenario, steps: tuple[Step, ...], form: RowForm, threshold: int) -> RunPlan:
+    search = scenario.search
+    pool = _pool(scenario, steps) if search.pool is None else search.pool
     return RunPlan(
         run=_run_name(scenario),
         protocol=search.protocol,
@@ -176,7 +176,7 @@ def _plan(scenario: Scenario, split: Split, form: RowForm, threshold: int) -> Ru
         dimension=form.dimension,
         threshold=threshold,
         radix=search.radix,
-        steps=(*steps("enrol", len(split.gallery), data.enrol_batch), *searches),
+        steps=steps,
         open_scores="open_scores" in scenario.insecure,
         task=search.task,
         output=search.output,
@@ -195,9 +195,11 @@ def _run_name(scenario: Scenario) -> str:
     return uuid4().hex[:16]
 
 
-def _pool(searches: Sequence[Step], rows: int) -> int:
+def _pool(scenario: Scenario, steps: Sequence[Step]) -> int:
     """Return how many searches' material fits the memory set aside for it."""
-    largest = max((batch.size for batch in searches), default=1) * max(rows, 1)
+    searches = [step.size for step in steps if step.kind == "search"]
+    rows = 1 if scenario.search.task == "verify" else scenario.data.entries + scenario.newcomers
+    largest = max(searches, default=1) * rows
     return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_ENTRY)))
 
 
@@ -205,7 +207,7 @@ def _briefs(
     scenario: Scenario,
     data_root: Path | None,
     plan: RunPlan,
-    split: Split,
+    course: Course,
     networks: Networks,
     cohort: npt.NDArray[np.float64] | None,
 ) -> dict[Party, bytes]:
@@ -217,8 +219,8 @@ def _briefs(
             "data_root": root,
             "calibration": _npz(networks.calibration),
             "cohort": shared,
-            "gallery": tuple(picture for _, picture in split.gallery),
-            "probes": tuple(picture for _, picture in split.probes),
+            "gallery": course.gallery,
+            "probes": tuple(picture for _, picture in course.probes),
         },
         "model_provider": {"network": networks.student_path, "cohort": shared},
     }
@@ -232,19 +234,19 @@ def _briefs(
 
 
 def _baseline(
-    dataset: DataSet, split: Split, networks: Networks, on_progress: OnProgress
+    dataset: DataSet, course: Course, networks: Networks, on_progress: OnProgress
 ) -> npt.NDArray[np.float32] | None:
-    """Return cosine scores [P,N] of the unprotected RGB network on the same pictures."""
+    """Return cosine scores [P,V] of the unprotected RGB network on the same pictures."""
     if networks.rgb is None:
         return None
-    ids = [picture for _, picture in (*split.gallery, *split.probes)]
+    ids = [*course.gallery, *(picture for _, picture in course.probes)]
     found = []
     for start in range(0, len(ids), LOAD_BATCH):
         on_progress(Progress("baseline", start, len(ids)))
         found.append(networks.rgb.embed_pictures(dataset.load(ids[start : start + LOAD_BATCH])))
     on_progress(Progress("baseline", len(ids), len(ids)))
     embeddings = np.concatenate(found)
-    rows = len(split.gallery)
+    rows = len(course.gallery)
     return cosine_scores(embeddings[:rows], embeddings[rows:])
 
 

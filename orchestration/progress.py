@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -35,20 +36,19 @@ class SessionCount:
     def __init__(self) -> None:
         self._stage = ""
         self._session = ""
-        self._done = -1
+        self._begun: Counter[str] = Counter()
 
     def saw(self, session: str) -> bool:
         """Note that an event of a session happened; return whether a new session began."""
         if session == self._session:
             return False
-        stage = session.partition("-")[0]
-        self._done = self._done + 1 if stage == self._stage else 0
-        self._stage, self._session = stage, session
+        self._stage, self._session = session.partition("-")[0], session
+        self._begun[self._stage] += 1
         return True
 
     def progress(self) -> Progress:
         """Return how far the party is; the total is the caller's to fill in."""
-        return Progress(self._stage, max(self._done, 0), note=self._session)
+        return Progress(self._stage, max(self._begun[self._stage] - 1, 0), note=self._session)
 
 
 def with_totals(on_progress: OnProgress, totals: Mapping[str, int]) -> OnProgress:

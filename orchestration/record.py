@@ -15,6 +15,7 @@ from orchestration.runtime.outcome import PartyOutcome
 from protocol.costs import DeclaredMessage, InputSize
 from protocol.features.spec import EDGE
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
+from protocol.plan import RunPlan
 from protocol.roles import Observation
 from protocol.search.bounds import bounds
 from protocol.search.policies import policy_named
@@ -65,6 +66,7 @@ def run_record(
         "dimension": plan.dimension,
         "ring_bits": plan.ring_bits,
         "batch": scenario.data.batch,
+        "changes": _changes(plan),
         "protection": _protection(scenario, preparation),
         "environment": environment(),
         "probe_latency_s": probe_latencies_s(events),
@@ -174,6 +176,16 @@ def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
         "synthetic_data": scenario.data.kind in {"synthetic", "templates"},
         "network": preparation.networks.name,
     }
+
+
+def _changes(plan: RunPlan) -> dict[str, int] | None:
+    """Return rows changed by kind after the first search; None where the gallery never changes."""
+    first = next((n for n, step in enumerate(plan.steps) if step.kind == "search"), 0)
+    rows: Counter[str] = Counter()
+    for step in plan.steps[first:]:
+        rows[step.kind] += step.size
+    del rows["search"]
+    return dict(rows) or None
 
 
 def _ledger(observed: Observation) -> dict[str, int] | None:

@@ -120,7 +120,8 @@ def _open_set(ranking: Ranking) -> list[OpenSetRate]:
 
 def _pairs(observations: Arrays, scores: NDArray[Any]) -> list[TarAtFar]:
     probes, entries = observations["probe_identity"], observations["gallery_identity"]
-    rates = (tar_at_far(scores, probes, entries, far) for far in FAR_TARGETS)
+    live = observations.get("live")
+    rates = (tar_at_far(scores, probes, entries, far, live) for far in FAR_TARGETS)
     return [rate for rate in rates if rate is not None]
 
 

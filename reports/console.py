@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.summary import Summary
+from reports.wording import changed
 
 __all__ = ["render"]
 
@@ -44,6 +45,8 @@ def _heading(summary: Summary) -> Text:
     text = Text.assemble((summary["scenario"], "bold"), f": {run['entries']:,} enrolled, ")
     text.append(f"{run['mated']:,} mated and {run['unmated']:,} unmated probes, ")
     text.append(f"{run['runtime']} runtime, {_seconds(run['wall_s'])}")
+    if run["changes"]:
+        text.append(f"\nrows between searches: {changed(run['changes'])}")
     return text
 
 

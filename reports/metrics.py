@@ -3,7 +3,9 @@
 Conventions, used everywhere in this package:
 
 - scores have shape [P, N] (P probes, N gallery entries); larger means more alike;
-- `probe_identity` is -1 for an unmated probe (its person is not enrolled);
+- `probe_identity` is -1 for an unmated probe: its person has no row in the gallery when it is
+  searched, be it a stranger, someone enrolled later, or someone whose row was deleted before;
+- a row that is not in the gallery when a probe is searched has a score below all others;
 - a mated probe is *found* when at least one entry of its own person matches; an unmated probe
   is a *false alarm* when any entry at all matches. TPIR is the share of mated probes found,
   FPIR the share of unmated probes that raise a false alarm;
@@ -289,11 +291,19 @@ def open_set_curve(ranking: Ranking) -> Curve | None:
 
 
 def tar_at_far(
-    scores: Scores, probe_identity: Identities, gallery_identity: Identities, far: float
+    scores: Scores,
+    probe_identity: Identities,
+    gallery_identity: Identities,
+    far: float,
+    live: Hits | None = None,
 ) -> TarAtFar | None:
-    """Return TAR at an all-pairs FAR over every probe x entry pair; None without both kinds."""
+    """Return TAR at an all-pairs FAR over every probe x entry pair; None without both kinds.
+
+    With `live` [P, N] only pairs of a probe and a row that was in the gallery then count.
+    """
     own = _own(probe_identity, gallery_identity)
-    genuine, impostors = scores[own], scores[~own]
+    met = np.ones_like(own) if live is None else live
+    genuine, impostors = scores[own & met], scores[~own & met]
     if genuine.size == 0 or impostors.size == 0:
         return None
     cutoff = fpir_cutoff(impostors, far)

@@ -42,6 +42,7 @@ SCENARIO, JOURNAL, OBSERVATIONS, RECORD = (
 FAILED = "failed.json"
 IDENTITIES = ("gallery_identity", "probe_identity")
 ORACLE = "oracle_match"
+LIVE = "live"
 ANSWERS = ("match", "any", "count", "identity", "verified")
 SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
 
@@ -134,6 +135,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     dimension: int
     ring_bits: int
     batch: int
+    changes: dict[str, int] | None = None
     protection: Protection
     environment: dict[str, Any]
     probe_latency_s: list[float]
@@ -148,10 +150,11 @@ class RunFiles(NamedTuple):
     """A finished run directory in memory.
 
     `observations` holds the arrays of `observations.npz`, checked to agree on P probes and N
-    entries: gallery_identity int64[N]; probe_identity int64[P] with -1 for people who are not
-    enrolled; oracle_match bool[P,N]; the answer at the output level as secure_X beside oracle_X;
-    and, where the scenario opens scores, secure_scores, oracle_scores, protected_scores and
-    (with a baseline) baseline_scores [P,N].
+    entries (row numbers ever given out): gallery_identity int64[N]; probe_identity int64[P] with
+    -1 for people without a row when they are searched; where the gallery changes live bool[P,N],
+    the rows each probe met; oracle_match bool[P,N]; the answer at the output level as secure_X
+    beside oracle_X; and, where the scenario opens scores, secure_scores, oracle_scores,
+    protected_scores and (with a baseline) baseline_scores [P,N].
     """
 
     path: Path
@@ -250,7 +253,7 @@ def read_observations(path: Path) -> Arrays:
 
 def _check_answers(arrays: Arrays, shape: tuple[int, int], path: Path) -> None:
     """Check type and shape of the answers: bits per probe and entry, or per probe."""
-    for name in (ORACLE, "secure_match"):
+    for name in (ORACLE, "secure_match", LIVE):
         if name in arrays:
             _check(arrays, name, "b", shape, path)
     for name in ("any", "verified"):

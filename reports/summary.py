@@ -103,6 +103,7 @@ def _run(run: RunFiles) -> dict[str, Any]:
         "mated": mated,
         "unmated": run.probes - mated,
         "batch": record.batch,
+        "changes": record.changes,
         "dimension": record.dimension,
         "ring_bits": record.ring_bits,
         "scale": record.scale,

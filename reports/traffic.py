@@ -127,7 +127,7 @@ def _online_between(event: Event) -> bool:
 
 
 def _per_entry(sent: Sequence[Event], entries: int) -> Row:
-    enrolling = [event for event in sent if event.phase == "enrol"]
+    enrolling = [event for event in sent if event.session.startswith("enrol-")]
     return {
         "entries": entries,
         "enrol": _share(enrolling, entries),

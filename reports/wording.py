@@ -7,6 +7,7 @@ Every function takes None (and NaN or infinity) and answers with `NOT_MEASURED`,
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from protocol.parties import Party
@@ -14,6 +15,7 @@ from protocol.parties import Party
 __all__ = [
     "NOT_MEASURED",
     "PARTY_NAMES",
+    "changed",
     "count",
     "counted",
     "decimal",
@@ -32,6 +34,9 @@ PARTY_NAMES: Final[dict[Party, str]] = {
     "auxiliary_server": "Auxiliary server",
     "dealer": "Dealer",
 }
+_CHANGES: Final = {
+    "update": "updated", "delete": "deleted", "enrol": "enrolled", "refresh": "refreshed",
+}  # fmt: skip
 _SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _DURATIONS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
@@ -47,6 +52,11 @@ def size(amount_bytes: float | None) -> str:
         amount /= 1024
     whole = unit == "B" and amount.is_integer()
     return f"{int(amount):,} B" if whole else f"{_significant(amount)} {unit}"
+
+
+def changed(rows: Mapping[str, int]) -> str:
+    """Return what happened to rows of a gallery: `20 updated, 5 deleted`."""
+    return ", ".join(f"{rows[kind]:,} {word}" for kind, word in _CHANGES.items() if kind in rows)
 
 
 def duration(seconds: float | None) -> str:

@@ -18,7 +18,7 @@ __all__ = ["check_fields", "scenario_warnings"]
 
 def check_fields(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario; empty when it can be run."""
-    rules = (_check_data, _check_network, _check_search)
+    rules = (_check_data, _check_life, _check_network, _check_search)
     return [problem for rule in rules for problem in rule(scenario)]
 
 
@@ -37,6 +37,37 @@ def _check_data(scenario: Scenario) -> Iterator[Problem]:
         most = data.per_person * data.entries
         message = f"{data.entries} people with at most {data.per_person} probes give {most} probes"
         yield Problem("data.mated", message, "raise data.per_person or lower data.mated")
+
+
+def _check_life(scenario: Scenario) -> Iterator[Problem]:
+    life = scenario.life
+    changed = life.update + life.delete + life.enrol + life.refresh
+    if changed and not life.every:
+        hint = "set life.every to the searches between two changes"
+        yield Problem("life.every", "the gallery never changes", hint)
+    if life.every and not changed:
+        hint = "set life.update, life.delete, life.enrol or life.refresh"
+        yield Problem("life", "nothing changes in the gallery", hint)
+    if changed and life.every >= scenario.searches > 0:
+        message = f"the gallery changes between searches, and there are {scenario.searches}"
+        yield Problem("life.every", message, "lower life.every or data.batch")
+    yield from _check_rows(scenario)
+
+
+def _check_rows(scenario: Scenario) -> Iterator[Problem]:
+    """Require that every change finds the rows it takes, and leaves the gallery some."""
+    life, rows = scenario.life, scenario.data.entries
+    for number in range(1, scenario.changes + 1):
+        left = rows - life.delete + life.enrol
+        taken = {"delete": life.delete + 1, "update": life.update + life.delete}
+        short = [name for name, needed in taken.items() if needed > rows]
+        short += ["refresh"] if life.refresh > left else []
+        for name in short:
+            message = f"change {number} finds {rows} rows, too few for these changes"
+            yield Problem(f"life.{name}", message, f"lower life.{name} or raise data.entries")
+        if short:
+            return
+        rows = left
 
 
 def _check_network(scenario: Scenario) -> Iterator[Problem]:

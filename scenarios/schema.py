@@ -16,6 +16,7 @@ from scenarios.loading import apply_override, find_scenario, parse_yaml, scenari
 from scenarios.specs import (
     DataSpec,
     FeatureSpec,
+    LifeSpec,
     MappingSpec,
     NetworkSpec,
     Scenario,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataSpec",
     "FeatureSpec",
+    "LifeSpec",
     "ListedScenario",
     "MappingSpec",
     "NetworkSpec",

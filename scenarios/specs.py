@@ -17,6 +17,7 @@ from protocol.mapping.spec import MappingSpec
 __all__ = [
     "DataSpec",
     "FeatureSpec",
+    "LifeSpec",
     "MappingSpec",
     "NetworkSpec",
     "Scenario",
@@ -63,6 +64,24 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     noise: Annotated[float, Meta(ge=0, le=10)] = 0.5
     batch: Annotated[int, Meta(ge=1, le=4096)] = 32
     enrol_batch: Annotated[int, Meta(ge=1, le=4096)] = 64
+
+
+class LifeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the gallery changes between searches; which rows change is drawn from the seed.
+
+    Attributes:
+        every: the gallery changes after this many searches; 0 for never.
+        update: rows enrolled again, from another picture of their person where there is one.
+        delete: rows removed.
+        enrol: people added, who were not enrolled before.
+        refresh: rows whose shares are randomised anew.
+    """
+
+    every: Natural = 0
+    update: Natural = 0
+    delete: Natural = 0
+    enrol: Natural = 0
+    refresh: Natural = 0
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -121,7 +140,7 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One runnable experiment: faces, features, network, mapping, search and trust.
+    """One runnable experiment: faces, gallery life, features, network, mapping, search, trust.
 
     Attributes:
         name: run directory name.
@@ -137,6 +156,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     seed: Annotated[int, Meta(ge=0, lt=2**62)] = 7
     runtime: Literal["ray", "memory"] = "ray"
     data: DataSpec = msgspec.field(default_factory=DataSpec)
+    life: LifeSpec = msgspec.field(default_factory=LifeSpec)
     features: FeatureSpec = msgspec.field(default_factory=FeatureSpec)
     network: NetworkSpec = msgspec.field(default_factory=NetworkSpec)
     mapping: MappingSpec = msgspec.field(default_factory=MappingSpec)
@@ -148,6 +168,21 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def dimension(self) -> int:
         """Length of an embedding before any mapping."""
         return self.data.dimension if self.data.kind == "templates" else SHIPPED_DIMENSION
+
+    @property
+    def searches(self) -> int:
+        """Search sessions: batches of probes."""
+        return -(-(self.data.mated + self.data.unmated) // self.data.batch)
+
+    @property
+    def changes(self) -> int:
+        """How many times the gallery changes: between searches, not after the last one."""
+        return (self.searches - 1) // self.life.every if self.life.every else 0
+
+    @property
+    def newcomers(self) -> int:
+        """People who are enrolled while the gallery is searched."""
+        return self.changes * self.life.enrol
 
     @property
     def row_length(self) -> int:

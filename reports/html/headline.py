@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from reports.html.accuracy import open_set_rate, tpir_label
-from reports.wording import NOT_MEASURED, count, counted, duration, percent, size
+from reports.wording import NOT_MEASURED, changed, count, counted, duration, percent, size
 
 __all__ = [
     "Banner",
@@ -189,8 +189,10 @@ def _privacy(protection: Mapping[str, Any]) -> Tile:
 
 def _extent(run: Mapping[str, Any]) -> Tile:
     probes = f"{counted(run['probes'], 'probe')} searched"
-    notes = (probes, f"{count(run['mated'])} mated, {count(run['unmated'])} unmated")
-    return Tile("Enrolled entries", count(run["entries"]), notes)
+    notes = [probes, f"{count(run['mated'])} mated, {count(run['unmated'])} unmated"]
+    if run["changes"]:
+        notes.append(f"rows between searches: {changed(run['changes'])}")
+    return Tile("Enrolled entries", count(run["entries"]), tuple(notes))
 
 
 def _trust(summary: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from protocol.parties import PHASES
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
 from reports.records import CostRow, RunRecord
-from reports.wording import count, decimal, duration, party_name, size
+from reports.wording import changed, count, decimal, duration, party_name, size
 
 __all__ = [
     "Bar",
@@ -140,6 +140,8 @@ def run_rows(run: Row) -> Iterator[tuple[str, str]]:
     yield "Threshold", f"cosine {decimal(run['threshold_cosine'])}, ring {run['threshold_ring']:,}"
     yield "Ring", f"Z mod 2^{run['ring_bits']}, embeddings scaled to norm {run['scale']:,}"
     yield "Row length", f"{run['dimension']:,} ring elements"
+    if run["changes"]:
+        yield "Gallery changes between searches", changed(run["changes"])
     yield "Runtime", run["runtime"]
     yield "Wall time", duration(run["wall_s"])
     yield "Run", run["id"]

@@ -15,7 +15,6 @@ __all__ = ["Split", "split_open_set"]
 
 Pair = tuple[str, str]
 _STREAM = 0x5B117  # keeps the split's draws apart from other uses of the same seed
-_CLAIMS = 0xC1A15
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +38,6 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     def probes(self) -> tuple[Pair, ...]:
         """Mated probes, then unmated probes."""
         return self.mated + self.unmated
-
-    def claims(self, seed: int) -> tuple[int, ...]:
-        """Return the row each probe claims in a verification.
-
-        Mated probes claim their own; unmated ones are impostors and claim rows drawn from `seed`.
-        """
-        rows = {identity: row for row, (identity, _) in enumerate(self.gallery)}
-        random = np.random.default_rng([seed, _CLAIMS])
-        drawn = random.integers(len(self.gallery), size=len(self.unmated))
-        return (*(rows[identity] for identity, _ in self.mated), *map(int, drawn))
 
     def warnings(self) -> list[str]:
         """Return what a reader of accuracy figures must know about this split."""

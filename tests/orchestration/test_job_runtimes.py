@@ -53,6 +53,17 @@ def test_the_job_gives_the_same_run_on_ray_and_in_memory(tmp_path: Path, ring_bi
     assert_declared_costs(ray)
 
 
+def test_a_changing_gallery_is_the_same_on_ray_and_in_memory(tmp_path: Path) -> None:
+    life = "life={every: 1, update: 9, delete: 7, enrol: 5, refresh: 20}"
+    ray, memory = (run(tmp_path, runtime, life) for runtime in ("ray", "memory"))
+    assert journal(ray) == journal(memory)
+    seen, expected = observations(ray), observations(memory)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(seen[name], array, err_msg=name)
+    assert not seen["live"].all()
+    assert_declared_costs(ray)
+
+
 def assert_declared_costs(directory: Path) -> None:
     record = msgspec.json.decode((directory / RECORD).read_bytes(), type=dict[str, Any])
     assert record["runtime"] == "ray"
