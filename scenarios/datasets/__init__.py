@@ -54,7 +54,7 @@ def open_dataset(spec: DataSpec, data_root: Path | None = None, *, seed: int = 7
         return FolderFaces(Path(spec.path or "").expanduser())
     if data_root is None:
         raise DataError("lfw needs BAUTA_DATA, which is not set", where="data.kind")
-    return LfwFaces(data_root)
+    return LfwFaces(data_root, reverse=spec.reverse)
 
 
 def split_scenario_data(dataset: DataSet, spec: DataSpec, seed: int) -> Split:
