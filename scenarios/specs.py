@@ -142,6 +142,5 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def row_length(self) -> int:
-        """Ring elements per gallery row: m powers of every entry when mapped."""
-        powers = self.mapping.terms if self.mapping.kind == "polyprotect" else 1
-        return self.dimension * powers
+        """Ring elements per gallery row, mapped or not."""
+        return self.mapping.row_length(self.dimension)
