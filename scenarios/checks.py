@@ -30,6 +30,9 @@ def _check_data(scenario: Scenario) -> Iterator[Problem]:
     if data.kind != "folder" and data.path is not None:
         hint = "use data.kind: folder, or set BAUTA_DATA for lfw"
         yield Problem("data.path", f"data.kind {data.kind} takes no path", hint)
+    if data.reverse and data.kind != "lfw":
+        message = f"data.kind {data.kind} has no second half to swap with"
+        yield Problem("data.reverse", message, "leave it out, or use data.kind: lfw")
     if data.mated + data.unmated == 0:
         hint = "set data.mated or data.unmated to 1 or more"
         yield Problem("data.mated", "the scenario has no probes", hint)

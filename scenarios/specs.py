@@ -41,6 +41,7 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         kind: synthetic (generated), lfw (needs BAUTA_DATA), folder (a folder or zip of
             `identity/picture`), templates (random unit vectors, no pictures).
         path: folder or zip file; only with kind folder.
+        reverse: fit on LFW's DevTest people and test on its DevTrain people; only with kind lfw.
         people: test draws from people the adapted network never saw; all draws from everyone
             and is labelled so.
         entries: enrolled identities, one picture each.
@@ -55,6 +56,7 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     kind: Literal["synthetic", "lfw", "folder", "templates"] = "synthetic"
     path: str | None = None
+    reverse: bool = False
     people: Literal["test", "all"] = "test"
     entries: Positive = 300
     mated: Natural = 200
@@ -186,6 +188,5 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def row_length(self) -> int:
-        """Ring elements per gallery row: m powers of every entry when mapped."""
-        powers = self.mapping.terms if self.mapping.kind == "polyprotect" else 1
-        return self.dimension * powers
+        """Ring elements per gallery row, mapped or not."""
+        return self.mapping.row_length(self.dimension)

@@ -8,6 +8,7 @@ import click
 
 from orchestration.cli.bench import bench
 from orchestration.cli.doctor import doctor
+from orchestration.cli.evaluate import evaluate
 from orchestration.cli.report import report
 from orchestration.cli.run import run
 from orchestration.cli.scenarios import scenarios, show
@@ -54,5 +55,5 @@ def main(*, debug: bool) -> None:
     del debug  # read from the context where an error arrives
 
 
-for command in (run, scenarios, show, report, tables, train, bench, doctor):
+for command in (run, scenarios, show, report, tables, train, evaluate, bench, doctor):
     main.add_command(command)

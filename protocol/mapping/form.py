@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import ScenarioError
+from protocol.mapping.folded_form import FoldedForm
 from protocol.mapping.keys import MappingKey
 from protocol.mapping.mapped_form import MappedForm
 from protocol.mapping.quantise import check_scale, quantise_template
@@ -112,4 +113,6 @@ def open_form(
     if cohort is None or len(cohort) < 2:
         message = "a mapping needs a public cohort of at least two training people"
         raise ScenarioError(message, where="mapping.cohort")
+    if spec.kind == "folded":
+        return FoldedForm(spec, dimension, ring_bits, scale, cohort)
     return MappedForm(spec, dimension, ring_bits, scale, cohort)

@@ -5,20 +5,45 @@ Only the client that enrols an identity holds its key; no message carries one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from math import factorial, perm
 from typing import TypeAlias
 
 from protocol.errors import LocalProtocolError, ScenarioError
 from protocol.mapping.spec import MappingSpec
+from protocol.sharing.prg import SEED_BYTES, Seed
 
-__all__ = ["KeyRing", "MappingKey", "key_space"]
+__all__ = ["KeyRing", "MappingKey", "PolynomialKey", "SeedKey", "key_space"]
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
 
 
 class MappingKey:
-    """Coefficients C and exponents E of one identity; never prints them.
+    """The secret of one identity; never printed, equal by value."""
+
+    __slots__ = ()
+
+    def secret(self) -> Hashable:
+        """Return what tells this key from others."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Return an opaque text."""
+        return "MappingKey(<secret>)"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value."""
+        if not isinstance(other, MappingKey):
+            return NotImplemented
+        return self.secret() == other.secret()
+
+    def __hash__(self) -> int:
+        """Hash by value."""
+        return hash(self.secret())
+
+
+class PolynomialKey(MappingKey):
+    """Coefficients C and exponents E of one identity (PolyProtect).
 
     Attributes:
         coefficients: m distinct non-zero integers in [-c_max, c_max].
@@ -35,19 +60,26 @@ class MappingKey:
         self.coefficients = coefficients
         self.exponents = exponents
 
-    def __repr__(self) -> str:
-        """Return an opaque text."""
-        return "MappingKey(<secret>)"
+    def secret(self) -> Hashable:
+        """Return coefficients and exponents."""
+        return (self.coefficients, self.exponents)
 
-    def __eq__(self, other: object) -> bool:
-        """Compare by value."""
-        if not isinstance(other, MappingKey):
-            return NotImplemented
-        return (self.coefficients, self.exponents) == (other.coefficients, other.exponents)
 
-    def __hash__(self) -> int:
-        """Hash by value."""
-        return hash((self.coefficients, self.exponents))
+class SeedKey(MappingKey):
+    """A seed from which the keyed projection of a folded template is expanded.
+
+    Attributes:
+        seed: 32 secret bytes.
+    """
+
+    __slots__ = ("seed",)
+
+    def __init__(self, seed: Seed) -> None:
+        self.seed = seed
+
+    def secret(self) -> Hashable:
+        """Return the bytes of the seed."""
+        return self.seed.reveal()
 
 
 class KeyRing:
@@ -105,9 +137,12 @@ class KeyRing:
         del self._active[identity]
 
     def _draw(self) -> MappingKey:
+        if self._spec.kind == "folded":
+            return SeedKey(Seed.fresh(self._random_bytes))
         limit, terms = self._spec.coefficient_limit, self._spec.terms
         pool = [value for value in range(-limit, limit + 1) if value]
-        return MappingKey(self._choose(pool, terms), self._choose(list(range(1, terms + 1)), terms))
+        coefficients = self._choose(pool, terms)
+        return PolynomialKey(coefficients, self._choose(list(range(1, terms + 1)), terms))
 
     def _choose(self, pool: list[int], count: int) -> tuple[int, ...]:
         """Draw `count` different elements in uniformly random order (Fisher-Yates)."""
@@ -126,5 +161,7 @@ class KeyRing:
 
 
 def key_space(spec: MappingSpec) -> int:
-    """Return how many different keys there are: ordered coefficients times exponent orders."""
+    """Return how many keys there are: all seeds, or coefficients in order times exponent orders."""
+    if spec.kind == "folded":
+        return 1 << (8 * SEED_BYTES)
     return perm(2 * spec.coefficient_limit, spec.terms) * factorial(spec.terms)

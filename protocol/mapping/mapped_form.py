@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import LocalProtocolError
-from protocol.mapping.keys import KeyRing, MappingKey
+from protocol.mapping.keys import KeyRing, MappingKey, PolynomialKey
 from protocol.mapping.power_features import KeyedRow, PublicCohort
 from protocol.mapping.quantise import check_scale, clamp_round
 from protocol.mapping.spec import MappingSpec
@@ -124,7 +124,7 @@ class MappedForm:
         return int(np.clip(np.ceil(cosine * self.score_unit), -limit, limit))
 
     def _keyed_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.float64]:
-        if key is None:
+        if not isinstance(key, PolynomialKey):
             raise LocalProtocolError("a mapped row needs its identity's key")
         return self._flat_row(self._public.keyed_row(unit, key))
 
@@ -146,9 +146,11 @@ class MappedForm:
         keys = KeyRing(spec, keyed_random_bytes(bytes(32), "public sample keys"))
         count = min(SAMPLE_KEYS, keys.capacity)
         members = cohort[np.arange(count) % len(cohort)]
+        issued = (keys.issue(str(index)) for index in range(count))
         return [
-            self._public.keyed_row(unit, keys.issue(str(index)))
-            for index, unit in enumerate(members)
+            self._public.keyed_row(unit, key)
+            for unit, key in zip(members, issued, strict=True)
+            if isinstance(key, PolynomialKey)
         ]
 
     def _balanced(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import LocalProtocolError
-from protocol.mapping.keys import MappingKey
+from protocol.mapping.keys import PolynomialKey
 
 __all__ = ["powers", "protect", "protect_powers", "window_positions", "windows"]
 
@@ -40,7 +40,7 @@ def powers(embeddings: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
 
 
 def protect_powers(
-    raised: NDArray[np.float64], key: MappingKey, overlap: int
+    raised: NDArray[np.float64], key: PolynomialKey, overlap: int
 ) -> NDArray[np.float64]:
     """Map power features [..., m, n] to protected templates [..., k] under one key.
 
@@ -58,7 +58,9 @@ def protect_powers(
     return mapped
 
 
-def protect(embeddings: NDArray[np.float64], key: MappingKey, overlap: int) -> NDArray[np.float64]:
+def protect(
+    embeddings: NDArray[np.float64], key: PolynomialKey, overlap: int
+) -> NDArray[np.float64]:
     """Map unit embeddings [..., n] to protected templates [..., k] under one key.
 
     P_w = sum over i of c_i * v[w s + i] ** e_i, with zeros past the end of v.

@@ -14,14 +14,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.mapping.keys import MappingKey
+from protocol.mapping.keys import PolynomialKey
 from protocol.mapping.polyprotect import powers, protect_powers, window_positions
 
 __all__ = ["KeyedRow", "PublicCohort", "fold", "fold_energy"]
 
 
 def fold(
-    key: MappingKey, weights: NDArray[np.float64], dimension: int, overlap: int
+    key: PolynomialKey, weights: NDArray[np.float64], dimension: int, overlap: int
 ) -> NDArray[np.float64]:
     """Return M [m, n] with <phi(v), M> = sum over w of P_w(v) * weights_w for every v.
 
@@ -35,7 +35,9 @@ def fold(
     return _scatter(key, key.exponents, weights[:, None] * coefficients, dimension, overlap)
 
 
-def fold_energy(key: MappingKey, centre: NDArray[np.float64], overlap: int) -> NDArray[np.float64]:
+def fold_energy(
+    key: PolynomialKey, centre: NDArray[np.float64], overlap: int
+) -> NDArray[np.float64]:
     """Return E [m, n]: <phi(v), E> is, up to a constant, the separate energy of low-degree terms.
 
     ||P(v) - mu||^2 is a sum of squares c_i^2 (v^e - mean)^2 = c_i^2 (v^2e - 2 mean v^e + mean^2)
@@ -63,7 +65,7 @@ def fold_energy(key: MappingKey, centre: NDArray[np.float64], overlap: int) -> N
 
 
 def _scatter(
-    key: MappingKey,
+    key: PolynomialKey,
     exponents: tuple[int, ...],
     values: NDArray[np.float64],
     dimension: int,
@@ -131,7 +133,7 @@ class PublicCohort:
         """Return z(v) [..., m, n] of unit embeddings [..., n]."""
         return np.asarray(powers(embeddings, self._terms) - self.mean)
 
-    def keyed_row(self, unit: NDArray[np.float64], key: MappingKey) -> KeyedRow:
+    def keyed_row(self, unit: NDArray[np.float64], key: PolynomialKey) -> KeyedRow:
         """Return the linear form of one unit embedding [n] enrolled under its key."""
         overlap, size = self._overlap, unit.shape[-1]
         enrolled = protect_powers(powers(unit, self._terms) - self._centre, key, overlap)

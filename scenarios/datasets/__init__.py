@@ -79,7 +79,7 @@ def open_dataset(
         return FolderFaces(Path(spec.path or "").expanduser())
     if data_root is None:
         raise DataError("lfw needs BAUTA_DATA, which is not set", where="data.kind")
-    return LfwFaces(data_root)
+    return LfwFaces(data_root, reverse=spec.reverse)
 
 
 def split_scenario_data(dataset: DataSet, spec: DataSpec, seed: int, newcomers: int = 0) -> Split:

@@ -1,7 +1,8 @@
 """Labeled Faces in the Wild, aligned to 112x112: real people, read from where the user has it.
 
 The archive is read member by member. View 1 of the benchmark divides the people: DevTrain may
-be fitted on, DevTest may not. The pictures are not part of this project.
+be fitted on, DevTest may not; reversed, the other way round, so that two networks test everybody
+once. The pictures are not part of this project.
 """
 
 from __future__ import annotations
@@ -30,21 +31,22 @@ class LfwFaces:
 
     Args:
         root: the BAUTA_DATA folder.
+        reverse: fit on DevTest people and test on DevTrain people.
 
     Raises:
         DataError: a file is missing, or the archive and the people lists disagree.
     """
 
-    name = "lfw"
     synthetic = False
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, reverse: bool = False) -> None:
         missing = [str(name) for name in LFW_FILES if not (root / name).is_file()]
         if missing:
             raise DataError(f"{', '.join(missing)} not found", where=f"BAUTA_DATA={root}")
         self._root = root
-        self._training = _read_people(root / _TRAIN)
-        self._test = _read_people(root / _TEST)
+        self.name = "lfw-reversed" if reverse else "lfw"
+        halves = [_read_people(root / _TRAIN), _read_people(root / _TEST)]
+        self._training, self._test = reversed(halves) if reverse else halves
         unknown = [name for name in (*self._training, *self._test) if name not in self._pictures]
         if unknown:
             message = f"no pictures of {len(unknown)} listed people, first {unknown[0]}"
@@ -73,11 +75,11 @@ class LfwFaces:
         return list(self._pictures)
 
     def training_identities(self) -> Sequence[str]:
-        """Return the DevTrain people."""
+        """Return the DevTrain people; reversed, the DevTest people."""
         return self._training
 
     def test_identities(self) -> Sequence[str]:
-        """Return the DevTest people."""
+        """Return the DevTest people; reversed, the DevTrain people."""
         return self._test
 
     def pictures_of(self, identity: str) -> Sequence[str]:

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError, ScenarioError
-from protocol.mapping import KeyRing, MappedForm, MappingKey, MappingSpec, PlainForm, open_form
+from protocol.mapping import (
+    KeyRing,
+    MappedForm,
+    MappingKey,
+    MappingSpec,
+    PlainForm,
+    PolynomialKey,
+    open_form,
+)
 from protocol.mapping.keys import key_space
 from protocol.mapping.polyprotect import powers, protect, windows
 from protocol.mapping.power_features import PublicCohort, fold, fold_energy
@@ -26,9 +34,15 @@ def unit_vectors(count: int, length: int, seed: int) -> np.ndarray:
     return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
 
 
-def fresh_key(spec: MappingSpec = SPEC) -> MappingKey:
+def fresh_key(spec: MappingSpec = SPEC) -> PolynomialKey:
     """Return a key from the operating system's randomness."""
-    return KeyRing(spec, os.urandom).issue("someone")
+    return polynomial(KeyRing(spec, os.urandom).issue("someone"))
+
+
+def polynomial(key: MappingKey) -> PolynomialKey:
+    """Return a key of which the test knows that it is a polynomial one."""
+    assert isinstance(key, PolynomialKey)
+    return key
 
 
 @pytest.mark.parametrize(
@@ -42,7 +56,7 @@ def test_template_lengths_equal_the_published_table(
 
 
 def test_windows_by_hand() -> None:
-    key = MappingKey((2, -3, 5), (2, 1, 3))
+    key = PolynomialKey((2, -3, 5), (2, 1, 3))
     embedding = np.array([0.5, -1.0, 2.0, 3.0, 0.25])
     by_hand = [
         2 * 0.5**2 - 3 * -1.0 + 5 * 2.0**3,
@@ -58,11 +72,11 @@ def test_an_embedding_shorter_than_a_window_is_refused() -> None:
         protect(np.ones(4), fresh_key(), 2)
 
 
-def draw_case(terms: int, overlap: int, length: int, seed: int) -> tuple[MappingKey, np.ndarray]:
+def draw_case(terms: int, overlap: int, length: int, seed: int) -> tuple[PolynomialKey, np.ndarray]:
     """Return a key and one unit vector."""
     spec = MappingSpec(kind="polyprotect", terms=terms, overlap=overlap)
     key = KeyRing(spec, keyed_random_bytes(bytes(32), str(seed))).issue("someone")
-    return key, unit_vectors(1, length, seed)[0]
+    return polynomial(key), unit_vectors(1, length, seed)[0]
 
 
 cases = given(st.integers(2, 7), st.integers(0, 6), st.integers(7, 40), st.integers(0, 2**32 - 1))
@@ -146,7 +160,7 @@ def test_the_energy_of_a_row_follows_the_probes_norm() -> None:
         unit_vectors(size, 128, seed) for size, seed in ((200, 1), (400, 2), (1, 3))
     )
     public = PublicCohort(cohort, 5, 2, centred=True)
-    key = MappingKey((40, -25, 17, 8, -3), (1, 2, 3, 4, 5))
+    key = PolynomialKey((40, -25, 17, 8, -3), (1, 2, 3, 4, 5))
     mean = protect(cohort, key, 2).mean(axis=0)
     norms = np.linalg.norm(protect(probes, key, 2) - mean, axis=1)
     typical = np.linalg.norm(protect(cohort, key, 2) - mean, axis=1).mean()
@@ -193,7 +207,7 @@ def test_at_the_anchor_a_score_is_the_cosine() -> None:
     cohort, probes = unit_vectors(200, 128, 3), unit_vectors(2, 128, 4)
     form = open_form(SPEC, 128, 32, 16384, cohort)
     assert isinstance(form, MappedForm)
-    key = MappingKey((40, -25, 17, 8, -3), (1, 2, 3, 4, 5))
+    key = PolynomialKey((40, -25, 17, 8, -3), (1, 2, 3, 4, 5))
     blend = np.linspace(0.0, 1.0, 400)[:, None]
     between = blend * probes[0] + (1.0 - blend) * probes[1]
     between /= np.linalg.norm(between, axis=1, keepdims=True)
@@ -230,7 +244,7 @@ def test_keys_are_well_formed_unique_and_never_come_back() -> None:
     keys = KeyRing(SPEC, os.urandom)
     seen = {keys.issue(str(index)) for index in range(300)}
     assert len(seen) == 300
-    for key in seen:
+    for key in map(polynomial, seen):
         assert 0 not in key.coefficients
         assert len(set(key.coefficients)) == 5
         assert max(map(abs, key.coefficients)) <= 50
@@ -248,7 +262,7 @@ def test_keys_are_well_formed_unique_and_never_come_back() -> None:
 def test_coefficients_are_drawn_without_bias() -> None:
     spec = MappingSpec(kind="polyprotect", terms=2, overlap=0, coefficient_limit=3)
     draw = keyed_random_bytes(bytes(32), "bias")
-    drawn = [KeyRing(spec, draw).issue("someone") for _ in range(6000)]
+    drawn = [polynomial(KeyRing(spec, draw).issue("someone")) for _ in range(6000)]
     counts = Counter(key.coefficients for key in drawn)
     assert len(counts) == 30
     chi_square = sum((count - 200) ** 2 / 200 for count in counts.values())
@@ -275,7 +289,7 @@ def test_malformed_keys_are_refused(
     coefficients: tuple[int, ...], exponents: tuple[int, ...]
 ) -> None:
     with pytest.raises(LocalProtocolError, match="distinct"):
-        MappingKey(coefficients, exponents)
+        PolynomialKey(coefficients, exponents)
 
 
 def test_keys_do_not_print_themselves() -> None:

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from protocol.mapping import KeyRing, MappedForm, MappingSpec, open_form, quantise_template
+from protocol.mapping import (
+    KeyRing,
+    MappedForm,
+    MappingSpec,
+    PolynomialKey,
+    open_form,
+    quantise_template,
+)
 from protocol.mapping.polyprotect import powers, protect_powers
 from protocol.sharing.prg import keyed_random_bytes
 
@@ -86,6 +93,7 @@ def direct_scores(faces: Faces, spec: MappingSpec, keys: KeyRing) -> tuple[np.nd
     constant = np.empty_like(exact)
     for row in range(len(gallery)):
         key = keys.key_of(str(row))
+        assert isinstance(key, PolynomialKey)
         template = protect_powers(gallery[row] - centre, key, spec.overlap)
         mapped = protect_powers(probes - centre, key, spec.overlap)
         typical = np.linalg.norm(protect_powers(cohort - centre, key, spec.overlap), axis=1).mean()

@@ -1,0 +1,119 @@
+"""`bauta evaluate`: how well networks recognise people, and what protections cost them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from orchestration.accuracy.trials import Trial
+
+__all__ = ["evaluate"]
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure recognition on whole data sets, in the clear."""
+
+
+@evaluate.command()
+@click.argument("network")
+@click.option("--data", default="lfw", show_default=True, help="lfw, or a folder or zip.")
+@click.option("--bin", "bin_file", type=FILE, help="A verification .bin file instead.")
+@click.option("--templates", type=FILE, help="A CSV of template_id,media_id,path instead.")
+@click.option("--pairs", type=FILE, help="Its pairs: a CSV of template_a,template_b,same.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder the paths of --templates start from.  [default: beside it]",
+)
+@click.option("--crossfit", metavar="FILE", help="Student adapted on the other half of LFW.")
+@click.option("--people", type=click.Choice(["unseen", "all"]), default="unseen")
+@click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
+@click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+def network(  # noqa: PLR0913 - one parameter per option
+    *,
+    network: str,
+    data: str,
+    bin_file: Path | None,
+    templates: Path | None,
+    pairs: Path | None,
+    pictures: Path | None,
+    crossfit: str | None,
+    people: str,
+    mirror: bool,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Judge NETWORK: ms1m, casia, stored:ms1m, stored:casia, shipped, or a student file.
+
+    Verification: LFW View 2 and DevTest pairs, drawn pairs of a folder, .bin files, templates.
+    Identification: rank-1 and rank-5, TPIR at FPIR. People the network was adapted on are left
+    out of it; the result says whom it saw.
+    """
+    from orchestration.accuracy.sources import open_source
+    from orchestration.accuracy.trials import run_bin, run_faces, run_templates
+    from orchestration.cli.console import errors
+    from orchestration.cli.progress import progress_view
+    from scenarios.resources import data_root
+
+    if (templates is None) != (pairs is None):
+        raise click.UsageError("--templates and --pairs go together")
+    source, root = open_source(network, data_root()), data_root()
+    with progress_view(errors()) as on_progress:
+        if bin_file is not None:
+            trial = run_bin(source, bin_file, on_progress, mirror=mirror)
+        elif templates is not None and pairs is not None:
+            folder = pictures or templates.parent
+            trial = run_templates(source, templates, pairs, folder, on_progress)
+        else:
+            both = [source] if crossfit is None else [source, open_source(crossfit, root)]
+            trial = run_faces(
+                both,
+                data,
+                root,
+                on_progress,
+                which="all" if people == "all" else "unseen",
+                mirror=mirror,
+                seed=seed,
+            )
+    asked = {"network": network, "crossfit": crossfit, "mirror": mirror, "seed": seed}
+    _answer(trial, asked, source.record, as_json=as_json, out=out)
+
+
+def _answer(
+    trial: Trial, asked: dict[str, Any], record: dict[str, Any], *, as_json: bool, out: Path | None
+) -> None:
+    from orchestration.cli.results import finish
+    from reports.recognition import judge_pairs, judge_people
+    from reports.recognition_text import recognition_lines
+
+    pairs = [
+        judge_pairs(found.name, found.scores, found.same, found.folds, found.shared)
+        for found in trial.pairs
+    ]
+    people = None
+    if trial.people is not None:
+        people = judge_people(trial.people.embeddings, trial.people.person)
+    content = {
+        "asked": asked,
+        "data": trial.data,
+        "notes": trial.notes,
+        "training": record,
+        "pairs": pairs,
+        "people": people,
+    }
+    finish(
+        "evaluate network",
+        content,
+        recognition_lines(trial.notes, pairs, people),
+        as_json=as_json,
+        out=out,
+    )
