@@ -13,6 +13,7 @@ from orchestration.cli.run import run
 from orchestration.cli.scenarios import scenarios, show
 from orchestration.cli.tables import tables
 from orchestration.cli.train import train
+from orchestration.cli.views import views
 from protocol.errors import BautaError
 
 __all__ = ["main"]
@@ -54,5 +55,5 @@ def main(*, debug: bool) -> None:
     del debug  # read from the context where an error arrives
 
 
-for command in (run, scenarios, show, report, tables, train, bench, doctor):
+for command in (run, scenarios, show, report, tables, views, train, bench, doctor):
     main.add_command(command)
