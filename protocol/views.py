@@ -90,6 +90,7 @@ class Trial(NamedTuple):
         enrolled: per enrolment session, the first row and the number of rows.
         texts: logs, errors and other texts by name.
         failure: class and public text of the error that ended the run; empty if it ended well.
+        costs_differ: one line per kind of message whose cost is not the declared one.
     """
 
     run: str
@@ -99,6 +100,7 @@ class Trial(NamedTuple):
     enrolled: Mapping[str, tuple[int, int]]
     texts: Mapping[str, bytes]
     failure: str = ""
+    costs_differ: tuple[str, ...] = ()
 
 
 class Kept(NamedTuple):
