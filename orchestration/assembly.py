@@ -99,7 +99,7 @@ def _program(told: PartyBrief, recording: Recording | None = None) -> RoleProgra
     if told.party == "client":
         return _client(told, recording)
     if told.party == "model_provider":
-        return _provider(told)
+        return _provider(told, recording)
     servers: dict[Party, Callable[[RunPlan, RandomBytes], RoleProgram]] = {
         "gallery_holder": GalleryHolder, "auxiliary_server": AuxiliaryServer, "dealer": Dealer,
     }  # fmt: skip
@@ -189,12 +189,12 @@ def _client(told: PartyBrief, recording: Recording | None) -> Client:
     )
 
 
-def _provider(told: PartyBrief) -> RoleProgram:
+def _provider(told: PartyBrief, recording: Recording | None) -> RoleProgram:
     from parties.model_provider.program import ModelProvider
 
     embedder = build_embedder(told.scenario, told.network)
     form = row_form(told.scenario, _cohort(told))
-    return ModelProvider(told.plan, embedder, form, _randomness(told))
+    return ModelProvider(told.plan, embedder, form, _randomness(told, recording))
 
 
 def _calibration(npz: bytes) -> Calibration:

@@ -6,7 +6,7 @@ through a recording; nothing is recorded unless the scenario asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator, Iterator
 from contextvars import Token
 from hashlib import blake2b
 from pathlib import Path
@@ -16,11 +16,10 @@ import msgspec
 import numpy as np
 
 from protocol.channel import At, Channel
-from protocol.messages import Message, kind_of
+from protocol.messages import Message, kind_of, tensors_of
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.sharing.prg import EXPANDER, Expander, RandomBytes, Seed
-from protocol.tensors import Tensor
 from protocol.views import TABLES, Array, Kept, Table
 
 __all__ = [
@@ -155,14 +154,24 @@ class _Listening:
         message: Message,
         at: At,
     ) -> None:
-        fields = {name: getattr(message, name) for name in message.__struct_fields__}
         facts = {
             "event": event, "session": at.session, "phase": at.phase, "round": at.round,
             "sender": sender, "receiver": receiver, "kind": kind_of(message),
-            "numbers": {name: v for name, v in fields.items() if isinstance(v, int)},
+            "numbers": dict(_numbers(message)),
         }  # fmt: skip
-        arrays = {name: v.array() for name, v in fields.items() if isinstance(v, Tensor)}
+        arrays = {name: tensor.array() for name, tensor in tensors_of(message).items()}
         self._recording.keep("messages", facts, arrays)
+
+
+def _numbers(message: Message) -> Iterator[tuple[str, int]]:
+    """Yield the plain numbers of a message by field; one of several as `name.0`, `name.1`, …."""
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if isinstance(value, int):
+            yield name, value
+        elif isinstance(value, tuple):
+            numbers = (part for part in value if isinstance(part, int))
+            yield from ((f"{name}.{index}", number) for index, number in enumerate(numbers))
 
 
 class _Under(Awaitable[Observation]):

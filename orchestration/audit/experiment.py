@@ -11,7 +11,9 @@ import numpy as np
 
 from orchestration.audit.leaks.plant import Leak
 from orchestration.audit.stage import PEOPLE, Secrets, Stage
+from orchestration.evaluation import ANSWERS
 from protocol.errors import ScenarioError
+from protocol.parties import CLIENT
 from protocol.views import Trial
 from scenarios.specs import DataSpec, FeatureSpec, MappingSpec, NetworkSpec, Scenario
 
@@ -105,11 +107,17 @@ def _found(stage: Stage, like: Trial, seed: int, *, equal: bool) -> Secrets:
         people = tuple(range(start, start + rows))
         secrets = Secrets(seed + attempt, people, tuple(start + i for i in range(probes)))
         trial = stage.play(secrets)
-        same = np.array_equal(trial.secrets["decisions"], like.secrets["decisions"])
+        same = _answers(trial) == _answers(like)
         if same == equal:
             return secrets
     text = "no other people with the same answers were found"
     raise ScenarioError(text, where="search.threshold", hint="audit with another threshold")
+
+
+def _answers(trial: Trial) -> dict[str, list[object]]:
+    """Return what the client learned."""
+    outputs = trial.views[CLIENT].outputs
+    return {name: outputs[name].tolist() for name in ANSWERS if name in outputs}
 
 
 def _random(stage: Stage, sizes: Sizes, seed: int) -> list[Trial]:

@@ -6,28 +6,28 @@ randomness and, in tests of the audit, a planted leak change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
-import numpy as np
 
 from orchestration.assembly import PartyBrief, build_recorded
 from orchestration.audit.leaks.plant import Leak, Plant, Tampered
 from orchestration.capture import MemoryRecording, Recorded
+from orchestration.evaluation import oracle_scores
 from orchestration.journal import Event
 from orchestration.prepare import Preparation, prepare
 from orchestration.progress import Progress
 from orchestration.record import costs_table, input_size
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import PartyOutcome
-from protocol.costs import declared_messages
 from protocol.errors import BautaError
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
-from protocol.plan import Batch, RunPlan
+from protocol.plan import RunPlan, Step, StepKind
 from protocol.search import plaintext
+from protocol.search.protocols import protocol_named
 from protocol.sharing.ring import Ring
 from protocol.views import Array, Trial, view_from
 from scenarios.specs import Scenario
@@ -85,6 +85,7 @@ class Stage:
                 programs,
                 run=run,
                 insecure=frozenset(self.scenario.insecure),
+                protocol=self.plan.protocol,
                 seed=SCHEDULE,
                 on_abort=events.update,
             )
@@ -99,8 +100,8 @@ class Stage:
             run=run,
             views=views,
             secrets=self._secrets(outcomes),
-            batches=_places(self.plan.searches),
-            enrolled=_places(self.plan.enrolments),
+            batches=_places(self.plan.steps, "search"),
+            enrolled=_places(self.plan.steps, "enrol"),
             texts={**self._plant.texts, "the error that ended the run": failure.encode()},
             failure=failure,
             costs_differ=() if failure else self._costs(events),
@@ -126,7 +127,7 @@ class Stage:
             return {}
         client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
         ring = Ring(self.plan.ring_bits)
-        scores = plaintext.scores(client["rows"], provider["probes"])
+        scores = oracle_scores(self.plan, client["rows"], provider["probes"])
         return {
             "rows": ring.encode(client["rows"]),
             "probes": ring.encode(provider["probes"]),
@@ -135,7 +136,8 @@ class Stage:
         }
 
     def _costs(self, events: Mapping[Party, list[Event]]) -> tuple[str, ...]:
-        declared = declared_messages(self.plan, input_size(self.scenario))
+        protocol = protocol_named(self.plan.protocol)
+        declared = protocol.declared(self.plan, input_size(self.scenario))
         rows = costs_table(declared, chain.from_iterable(events.values()))
         return tuple(
             f"{row['kind']} from {row['sender']} to {row['receiver']}: declared "
@@ -156,11 +158,15 @@ def _chosen(scenario: Scenario, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def _places(sessions: tuple[Batch, ...]) -> dict[str, tuple[int, int]]:
-    starts = np.cumsum([0, *(batch.size for batch in sessions)]).tolist()
-    return {
-        batch.session: (start, batch.size) for batch, start in zip(sessions, starts, strict=False)
-    }
+def _places(steps: Iterable[Step], kind: StepKind) -> dict[str, tuple[int, int]]:
+    """Return first row or probe and their number, by session."""
+    found: dict[str, tuple[int, int]] = {}
+    start = 0
+    for step in steps:
+        if step.kind == kind:
+            found[step.session] = (start, step.size)
+            start += step.size
+    return found
 
 
 def _ignore(_: Progress) -> None:

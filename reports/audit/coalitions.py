@@ -170,7 +170,7 @@ def _aligned(trial: Trial, party: Party, rules: Rules) -> Bits:
         view = trial.views[party]
         mine = view._replace(
             messages=[m for m in view.messages if m.session == session],
-            expansions=[e for e in view.expansions if e.label.rpartition("/")[0] == session],
+            expansions=[e for e in view.expansions if e.label.partition("/")[0] == session],
             draws=[],
         )
         entries = count * rows

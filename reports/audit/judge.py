@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from protocol.parties import PARTIES, Party
 from reports.audit.canaries import canary_scan
 from reports.audit.coalitions import Pool, alike_in_size, coalition
 from reports.audit.discipline import declared_costs, flow_policy
@@ -58,11 +57,6 @@ def judge(
             yield found
 
 
-def _parties(experiment: Experiment) -> tuple[Party, ...]:
-    present = {party for trial in experiment.trials()[:1] for party in trial.views}
-    return tuple(party for party in PARTIES if party in present)
-
-
 def _flow_policy(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
     del alpha
     yield flow_policy(experiment.trials(), rules)
@@ -85,25 +79,25 @@ def _single_use(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[
 
 
 def _metadata(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
-    del rules, alpha
-    for party in _parties(experiment):
+    del alpha
+    for party in rules.parties:
         yield same_metadata(experiment.worlds, party)
 
 
 def _uniformity(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
-    parties = _parties(experiment)
+    parties = rules.parties
     for party in parties:
         yield uniformity(experiment.trials(), party, rules, alpha / len(parties))
 
 
 def _reachable(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
-    parties = _parties(experiment)
+    parties = rules.parties
     for party in parties if experiment.wide else ():
         yield reachable(experiment.wide, party, rules, alpha / len(parties))
 
 
 def _worlds(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
-    parties = _parties(experiment)
+    parties = rules.parties
     for pair in experiment.worlds:
         for party in parties:
             share = alpha / len(parties) / len(experiment.worlds)
@@ -118,7 +112,7 @@ def _coalitions(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[
         yield verdict("coalition algebra", "run", ["views differ in size from run to run"], "")
         return
     named, pool = rules.minimal_excluded(), Pool(experiment.random, rules)
-    for members in rules.coalitions(_parties(experiment)):
+    for members in rules.coalitions():
         yield coalition(pool, members, must_learn=frozenset(members) in named)
 
 

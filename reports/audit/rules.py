@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Final, Literal
 
-from protocol.flows import COALITIONS, FLOWS, Form
+from protocol.flows import Form, Policy
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party, Phase
 from protocol.views import Seen
 
@@ -28,13 +28,14 @@ KNOWN_TO: Final[dict[Secret, frozenset[Party]]] = {
 class Rules:
     """A policy as the audit reads it: forms of messages, and coalitions that may learn nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self.parties = policy.parties
         self._forms: dict[tuple[str, Party, Party, Phase], Form] = {
-            (flow.kind, flow.sender, flow.receiver, flow.phase): flow.form for flow in FLOWS
+            (flow.kind, flow.sender, flow.receiver, flow.phase): flow.form for flow in policy.flows
         }
         self._excluded = [
             frozenset(coalition.members)
-            for coalition in COALITIONS
+            for coalition in policy.coalitions
             if coalition.excluded_by_trust_model
         ]
 
@@ -51,11 +52,10 @@ class Rules:
         """Return the coalitions that the policy names as excluded."""
         return list(self._excluded)
 
-    def coalitions(self, parties: Iterable[Party]) -> Iterator[tuple[Party, ...]]:
+    def coalitions(self) -> Iterator[tuple[Party, ...]]:
         """Yield every set of parties but the whole, single parties first."""
-        known = tuple(parties)
-        for size in range(1, len(known)):
-            yield from combinations(known, size)
+        for size in range(1, len(self.parties)):
+            yield from combinations(self.parties, size)
 
     @staticmethod
     def may_know(members: Iterable[Party], secret: Secret) -> bool:

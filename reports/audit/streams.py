@@ -55,8 +55,8 @@ def randomness(view: View) -> Iterator[Sighting]:
     for number, drawn in enumerate(view.draws):
         yield Sighting("draws", str(number), None, "draw", "", drawn)
     for expansion in view.expansions:
-        session, _, name = expansion.label.rpartition("/")
-        stream = f"expanded {name} {expansion.array.dtype}"
+        session, _, name = expansion.label.partition("/")
+        stream = f"expanded {name or session} {expansion.array.dtype}"
         yield Sighting(stream, expansion.label, None, "expansion", session, expansion.array)
 
 

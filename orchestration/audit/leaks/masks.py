@@ -33,7 +33,7 @@ class Changed(Plant):
     def expand(self, seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Expand, then change."""
         array = expand_seed(seed, label, shape, dtype)
-        return self._change(array) if label.rpartition("/")[2] == self._name else array
+        return self._change(array) if self._name in {label, label.partition("/")[2]} else array
 
 
 class Reused(Plant):
@@ -45,7 +45,7 @@ class Reused(Plant):
 
     def expand(self, seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Expand another label than was asked for."""
-        session, _, name = label.rpartition("/")
+        session, _, name = label.partition("/")
         if name == self._name and session.startswith("search-"):
             label = f"search-0000/{name}"
         return expand_seed(seed, label, shape, dtype)
@@ -123,27 +123,27 @@ MASK_LEAKS: Final[tuple[Leak, ...]] = (
     ),
     Leak(
         "unmasked-score", "the servers open the score itself",
-        "uniformity", _changed("score-mask", _blank),
+        "uniformity", _changed("threshold/mask", _blank),
     ),
     Leak(
         "constant-score-mask", "the servers open the score under a constant",
-        "uniformity", _changed("score-mask", _constant),
+        "uniformity", _changed("threshold/mask", _constant),
     ),
     Leak(
         "reused-and-masks", "the comparison tree opens its operands under the same masks again",
-        "uniformity", partial(Reused, "and-masks"),
+        "uniformity", partial(Reused, "threshold/and-masks"),
     ),
     Leak(
         "blank-and-masks", "the comparison tree opens its operands without masks",
-        "uniformity", _changed("and-masks", _blank),
+        "uniformity", _changed("threshold/and-masks", _blank),
     ),
     Leak(
         "correction-not-masked", "the dealer ships the bits of the score mask in clear",
-        "uniformity", _changed("bits-0", _blank),
+        "uniformity", _changed("threshold/bits", _blank),
     ),
     Leak(
         "triple-not-masked", "the dealer ships the products of AND masks in clear",
-        "uniformity", _changed("products-0", _blank),
+        "uniformity", _changed("threshold/and-products", _blank),
     ),
     Leak(
         "row-in-clear", "the share sent to the gallery holder is the row itself",

@@ -46,7 +46,7 @@ class Plant:
     ) -> None:
         """Send what the party's program wants to send."""
         del party
-        await channel.send(receiver, message, at)  # type: ignore[arg-type]
+        await channel.send(receiver, message, at)
 
     async def receive(
         self, channel: Channel, party: Party, sender: Party, kind: type[M], at: At
