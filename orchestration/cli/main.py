@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from orchestration.cli.audit import audit
 from orchestration.cli.bench import bench
 from orchestration.cli.doctor import doctor
 from orchestration.cli.report import report
@@ -55,5 +56,5 @@ def main(*, debug: bool) -> None:
     del debug  # read from the context where an error arrives
 
 
-for command in (run, scenarios, show, report, tables, views, train, bench, doctor):
+for command in (run, scenarios, show, report, tables, views, audit, train, bench, doctor):
     main.add_command(command)

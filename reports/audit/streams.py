@@ -114,7 +114,7 @@ def _fields(seen: Seen, rules: Rules, way: Way, arrays: dict[str, Array]) -> Ite
     form = rules.form(seen)
     for name, array in arrays.items():
         ends = f"from {seen.sender}" if way == "received" else "opened"
-        stream = f"{seen.kind}.{name} {ends}"
+        stream = f"{seen.kind}.{name} {array.dtype} {ends}"
         place = f"{seen.session}/{seen.phase}/{seen.round}"
         yield Sighting(stream, place, form, way, seen.session, array)
 
