@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.capture import FileRecording, Recorded, Recording, drawing
 from parties.auxiliary_server import AuxiliaryServer
 from parties.client import Client, Protector
 from parties.dealer import Dealer
@@ -30,7 +31,14 @@ from protocol.tensors import Tensor
 from scenarios.datasets import RandomTemplates, open_scenario_data
 from scenarios.specs import Scenario
 
-__all__ = ["PartyBrief", "build_embedder", "build_program", "build_protector", "row_form"]
+__all__ = [
+    "PartyBrief",
+    "build_embedder",
+    "build_program",
+    "build_protector",
+    "build_recorded",
+    "row_form",
+]
 
 
 class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +55,7 @@ class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
         gallery: picture ids to enrol, for the client.
         probes: picture ids to ask about, for the client.
         test_key: key of reproducible randomness; only with `insecure: [test_randomness]`.
+        views: folder of recorded views; only with `capture: payloads`.
     """
 
     party: Party
@@ -59,6 +68,7 @@ class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
     gallery: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     test_key: bytes | None = None
+    views: str | None = None
 
     def to_bytes(self) -> bytes:
         """Return the brief as bytes."""
@@ -68,18 +78,32 @@ class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
 def build_program(brief: bytes) -> RoleProgram:
     """Return the role program a brief describes; loads the party's own pictures and weights.
 
+    Its view is recorded where the brief names a folder.
+
     Raises:
         DataError: a data set or weight file is missing on this machine.
     """
     told = msgspec.msgpack.decode(brief, type=PartyBrief)
+    if told.views is None:
+        return _program(told)
+    recording = FileRecording(Path(told.views) / told.party)
+    return Recorded(_program(told, recording), told.party, recording)
+
+
+def build_recorded(brief: bytes, recording: Recording) -> RoleProgram:
+    """Return the role program a brief describes, whose inputs and draws are recorded."""
+    return _program(msgspec.msgpack.decode(brief, type=PartyBrief), recording)
+
+
+def _program(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:
     if told.party == "client":
-        return _client(told)
+        return _client(told, recording)
     if told.party == "model_provider":
-        return _provider(told)
+        return _provider(told, recording)
     servers: dict[Party, Callable[[RunPlan, RandomBytes], RoleProgram]] = {
         "gallery_holder": GalleryHolder, "auxiliary_server": AuxiliaryServer, "dealer": Dealer,
     }  # fmt: skip
-    return servers[told.party](told.plan, _randomness(told))
+    return servers[told.party](told.plan, _randomness(told, recording))
 
 
 def build_protector(
@@ -129,39 +153,48 @@ class _PassThrough:
 class _Pictures:
     """The client's pictures of a data set, loaded batch by batch."""
 
-    def __init__(self, told: PartyBrief, ids: tuple[str, ...]) -> None:
+    def __init__(
+        self, told: PartyBrief, name: str, ids: tuple[str, ...], recording: Recording | None
+    ) -> None:
         root = None if told.data_root is None else Path(told.data_root)
         self._dataset = open_scenario_data(told.scenario, root)
+        self._name = name
         self._ids = ids
+        self._recording = recording
 
     def load(self, start: int, count: int) -> npt.NDArray[Any]:
-        ids = self._ids[start : start + count]
+        pictures = self._load(self._ids[start : start + count])
+        if self._recording is not None:
+            self._recording.keep("inputs", {"name": self._name}, {"array": pictures})
+        return pictures
+
+    def _load(self, ids: tuple[str, ...]) -> npt.NDArray[Any]:
         if isinstance(self._dataset, RandomTemplates):
             return self._dataset.load_templates(ids)
         return self._dataset.load(ids)
 
 
-def _client(told: PartyBrief) -> Client:
-    random_bytes = _randomness(told)
+def _client(told: PartyBrief, recording: Recording | None) -> Client:
+    random_bytes = _randomness(told, recording)
     calibration = None if told.calibration is None else _calibration(told.calibration)
     mapped = told.scenario.mapping.kind != "none"
     return Client(
         told.plan,
         build_protector(told.scenario, calibration, random_bytes),
         row_form(told.scenario, _cohort(told)),
-        _Pictures(told, told.gallery),
-        _Pictures(told, told.probes),
+        _Pictures(told, "gallery", told.gallery, recording),
+        _Pictures(told, "probes", told.probes, recording),
         random_bytes,
         KeyRing(told.scenario.mapping, random_bytes) if mapped else None,
     )
 
 
-def _provider(told: PartyBrief) -> RoleProgram:
+def _provider(told: PartyBrief, recording: Recording | None) -> RoleProgram:
     from parties.model_provider.program import ModelProvider
 
     embedder = build_embedder(told.scenario, told.network)
     form = row_form(told.scenario, _cohort(told))
-    return ModelProvider(told.plan, embedder, form, _randomness(told))
+    return ModelProvider(told.plan, embedder, form, _randomness(told, recording))
 
 
 def _calibration(npz: bytes) -> Calibration:
@@ -173,8 +206,8 @@ def _cohort(told: PartyBrief) -> npt.NDArray[np.float64] | None:
     return None if told.cohort is None else told.cohort.array().astype(np.float64)
 
 
-def _randomness(told: PartyBrief) -> RandomBytes:
+def _randomness(told: PartyBrief, recording: Recording | None) -> RandomBytes:
     """Return the operating system's generator, or the keyed one tests ask for."""
-    if told.test_key is None:
-        return os.urandom
-    return keyed_random_bytes(told.test_key, told.party)
+    key = told.test_key
+    source = os.urandom if key is None else keyed_random_bytes(key, told.party)
+    return source if recording is None else drawing(source, recording)

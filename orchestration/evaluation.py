@@ -18,7 +18,7 @@ from protocol.plan import RunPlan, Step
 from protocol.search import plaintext
 from protocol.search.answers import ABSENT_SCORE
 
-__all__ = ["Arrays", "cosine_scores", "observe", "oracle_answers", "oracle_scores"]
+__all__ = ["ANSWERS", "Arrays", "cosine_scores", "observe", "oracle_answers", "oracle_scores"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 ANSWERS = ("match", "any", "count", "identity", "verified")

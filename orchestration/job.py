@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from orchestration.assembly import build_program
+from orchestration.capture import VIEWS
 from orchestration.evaluation import observe
 from orchestration.journal import Event
 from orchestration.prepare import Preparation, prepare
@@ -60,7 +61,8 @@ def _run(
     on_abort: OnAbort,
 ) -> Path:
     started, clock = datetime.now(UTC), _Stages()
-    preparation = prepare(scenario, data_root, on_progress)
+    views = directory.path / VIEWS if scenario.capture == "payloads" else None
+    preparation = prepare(scenario, data_root, on_progress, views)
     clock.ended("prepare")
     plan = preparation.plan
     sessions = Counter(str(step.kind) for step in plan.steps)

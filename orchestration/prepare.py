@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -58,8 +59,15 @@ class Preparation(NamedTuple):
     notes: tuple[str, ...]
 
 
-def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress) -> Preparation:
+def prepare(
+    scenario: Scenario,
+    data_root: Path | None,
+    on_progress: OnProgress,
+    views: Path | None = None,
+) -> Preparation:
     """Settle a run: open data, find or adapt networks, calibrate, plan and brief the parties.
+
+    `views` is the folder for recorded views, where they are wanted.
 
     Raises:
         ScenarioError: the scenario cannot be run with these data.
@@ -75,9 +83,12 @@ def prepare(scenario: Scenario, data_root: Path | None, on_progress: OnProgress)
     threshold, notes = _threshold(scenario, form, _impostors(cohort, mapped))
     plan = _plan(scenario, course.steps, form, threshold)
     check_bounds(plan)
+    briefs = _briefs(scenario, data_root, plan, course, networks, mapped)
+    if views is not None:
+        briefs = {party: _recorded(brief, views) for party, brief in briefs.items()}
     return Preparation(
         plan,
-        _briefs(scenario, data_root, plan, course, networks, mapped),
+        briefs,
         course.people,
         tuple(identity for identity, _ in course.probes),
         _baseline(dataset, course, networks, on_progress),
@@ -231,6 +242,12 @@ def _briefs(
         ).to_bytes()
         for party in policy_named(plan.protocol).parties
     }
+
+
+def _recorded(brief: bytes, views: Path) -> bytes:
+    """Return a brief that asks for the party's view to be recorded."""
+    told = msgspec.msgpack.decode(brief, type=PartyBrief)
+    return msgspec.structs.replace(told, views=str(views.resolve())).to_bytes()
 
 
 def _baseline(

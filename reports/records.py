@@ -28,6 +28,7 @@ __all__ = [
     "Protection",
     "RunFiles",
     "RunRecord",
+    "read_events",
     "read_journal",
     "read_observations",
     "read_record",
@@ -77,6 +78,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     lamport: int
     at_s: float
     compute_s: float
+
+
+class _RunOf(msgspec.Struct, frozen=True):
+    run: str
 
 
 class CostRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +229,22 @@ def read_journal(path: Path, run: str) -> list[Event]:
     decoder = msgspec.json.Decoder(Event)
     lines = _read_bytes(path).splitlines()
     return [_event(decoder, line, run, f"{path}:{i}") for i, line in enumerate(lines, start=1)]
+
+
+def read_events(run_dir: Path) -> list[Event]:
+    """Read the journal of a run directory, finished or aborted, in logical order.
+
+    Raises:
+        DataError: as `read_journal`.
+    """
+    path = run_dir / JOURNAL
+    first = _read_bytes(path).partition(b"\n")[0]
+    try:
+        run = msgspec.json.decode(first, type=_RunOf).run if first else ""
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = f"not a journal event: {error}"
+        raise DataError(text, where=f"{path}:1", hint=_INCOMPLETE) from error
+    return read_journal(path, run)
 
 
 def read_observations(path: Path) -> Arrays:

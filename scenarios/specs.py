@@ -151,6 +151,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         runtime: ray runs one actor per party, memory runs all in this process.
         insecure: shortcuts this scenario takes, each named in the report.
         report: write the HTML report after the run.
+        capture: payloads keeps every party's view (messages, randomness, inputs, outputs) in
+            the run directory, for `bauta views` and `bauta audit`; none keeps digests only.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -165,6 +167,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     search: SearchSpec = msgspec.field(default_factory=SearchSpec)
     insecure: tuple[Insecure, ...] = ()
     report: bool = True
+    capture: Literal["none", "payloads"] = "none"
 
     @property
     def dimension(self) -> int:

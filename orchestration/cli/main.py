@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from orchestration.cli.audit import audit
 from orchestration.cli.bench import bench
 from orchestration.cli.doctor import doctor
 from orchestration.cli.evaluate import evaluate
@@ -14,6 +15,7 @@ from orchestration.cli.run import run
 from orchestration.cli.scenarios import scenarios, show
 from orchestration.cli.tables import tables
 from orchestration.cli.train import train
+from orchestration.cli.views import views
 from protocol.errors import BautaError
 
 __all__ = ["main"]
@@ -55,5 +57,7 @@ def main(*, debug: bool) -> None:
     del debug  # read from the context where an error arrives
 
 
-for command in (run, scenarios, show, report, tables, train, evaluate, bench, doctor):
+for command in (
+    run, scenarios, show, report, tables, views, audit, train, evaluate, bench, doctor,
+):  # fmt: skip
     main.add_command(command)

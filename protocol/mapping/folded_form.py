@@ -7,6 +7,8 @@ and no round is added to a search.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,6 +77,16 @@ class FoldedForm:
             LocalProtocolError: there is no key.
         """
         return clamp_round(self.real_row(unit, key) * self._scale, self._scale)
+
+    def map_rows(
+        self, units: NDArray[np.float64], keys: Sequence[MappingKey | None]
+    ) -> NDArray[np.int32]:
+        """Return integer rows [B,D] of unit embeddings [B,n], each under its own key.
+
+        Raises:
+            LocalProtocolError: a key is missing.
+        """
+        return np.stack([self.map_row(unit, key) for unit, key in zip(units, keys, strict=True)])
 
     def real_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.float64]:
         """Return the unit row [D] before rounding.

@@ -1,0 +1,1 @@
+"""Runs protocols so that their views can be audited, honest or with a planted leak."""

@@ -1,0 +1,97 @@
+"""`bauta audit`: does anybody learn what the policy does not announce?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from orchestration.cli.auditing import SelfTest
+    from reports.audit import Verdict
+
+__all__ = ["audit"]
+
+RECORD = "audit.json"
+
+
+@click.command(short_help="Test for leaks: a run, a scenario's protocol, or the audit itself.")
+@click.argument("target", required=False)
+@click.option("--self-test", "own", is_flag=True, help="Plant leaks; each must be caught.")
+@click.option("--seeds", default=20, show_default=True, help="Honest audits of the self-test.")
+@click.option("--seed", default=1, show_default=True, help="Chooses the secrets.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def audit(
+    context: click.Context,
+    target: str | None,
+    *,
+    own: bool,
+    seeds: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Judge what parties and coalitions see; exit code 1 if somebody learns too much.
+
+    TARGET is a run directory or a scenario. Of a scenario, its search protocol is played many
+    times at small sizes in this process. Of a run, its recorded views are judged too
+    (--set capture=payloads), and the verdicts are kept in audit.json.
+    """
+    from orchestration.cli.auditing import self_test
+
+    if own:
+        result = self_test(seeds)
+        click.echo(_json(result) if as_json else _told(result))
+        context.exit(0 if result.passed else 1)
+    if target is None:
+        raise click.UsageError("name a run directory or a scenario, or give --self-test")
+    verdicts = _audited(target, seed)
+    if Path(target).is_dir():
+        (Path(target) / RECORD).write_text(_json(verdicts) + "\n", encoding="utf-8")
+    click.echo(_json(verdicts) if as_json else "\n".join(map(_line, verdicts)))
+    context.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def _audited(target: str, seed: int) -> list[Verdict]:
+    from orchestration.cli.auditing import audit_protocol
+    from reports.audit import judge_run
+    from scenarios.schema import load_scenario
+
+    folder = Path(target)
+    verdicts = list(judge_run(folder)) if folder.is_dir() else []
+    scenario = load_scenario(folder / "scenario.yaml" if folder.is_dir() else target)
+    return verdicts + audit_protocol(scenario, seed)
+
+
+def _line(verdict: Verdict) -> str:
+    mark = "✓" if verdict.passed else "✗"
+    return f"{mark} {verdict.check}, {verdict.subject.replace('_', ' ')}: {verdict.detail}"
+
+
+def _told(result: SelfTest) -> str:
+    lines = [
+        f"{'✓' if row['caught'] else '✗'} {row['leak']}: {row['what']} "
+        f"[{row['check']}; noticed by {_listed(row['checks'])}]"
+        for row in result.leaks
+    ]
+    for row in result.honest:
+        mark = "✓" if row["passed"] else "✗"
+        text = f"{mark} honest {row['protocol']}, output {row['output']}, seed {row['seed']}"
+        lines.append(": ".join([text, *row["failed"]]))
+    caught = sum(row["caught"] for row in result.leaks)
+    honest = sum(row["passed"] for row in result.honest)
+    lines.append(f"{caught} of {len(result.leaks)} leaks caught by the named check")
+    lines.append(f"{honest} of {len(result.honest)} honest audits passed")
+    return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _json(value: SelfTest | Sequence[Verdict]) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

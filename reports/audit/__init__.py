@@ -1,0 +1,10 @@
+"""The leakage audit: pure functions from recorded views to verdicts."""
+
+from __future__ import annotations
+
+from reports.audit.judge import CHECKS, judge
+from reports.audit.recorded import judge_run
+from reports.audit.rules import Rules
+from reports.audit.verdicts import ALPHA, Experiment, Verdict, Worlds
+
+__all__ = ["ALPHA", "CHECKS", "Experiment", "Rules", "Verdict", "Worlds", "judge", "judge_run"]

@@ -1,0 +1,125 @@
+"""The audit of one finished run, from its directory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from protocol.errors import DataError
+from protocol.parties import CLIENT, MODEL_PROVIDER, Party
+from protocol.sharing.ring import Ring
+from protocol.views import Array, Trial, View
+from reports.audit.alike import sessions_alike
+from reports.audit.canaries import canary_scan
+from reports.audit.discipline import flow_policy
+from reports.audit.relations import relations
+from reports.audit.rules import Rules
+from reports.audit.single_use import single_use
+from reports.audit.uniformity import uniformity
+from reports.audit.verdicts import ALPHA, Verdict, verdict
+from reports.checks import run_checks
+from reports.records import RunFiles, read_run
+from reports.views import VIEWS, open_views
+
+__all__ = ["judge_run", "recorded_trial"]
+
+ARRAYS: Final = frozenset({".npy", ".npz"})
+TEXT_BYTES: Final = 64 << 20
+
+
+def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
+    """Yield the verdicts on one run.
+
+    Without recorded views only policy and costs are judged, and a failed verdict says so.
+
+    Raises:
+        DataError: the directory is no finished run, or its views cannot be read.
+    """
+    run = read_run(run_dir)
+    yield from _checks(run)
+    rules = Rules(run.policy)
+    if not (run_dir / VIEWS).is_dir():
+        text = "no views were recorded: run the scenario again with --set capture=payloads"
+        yield verdict("views", "run", [text], "")
+        return
+    trial = recorded_trial(run)
+    yield flow_policy([trial], rules)
+    yield canary_scan([trial], rules)
+    yield single_use([trial], rules)
+    for party in rules.parties:
+        yield sessions_alike(trial, party)
+    for party in rules.parties:
+        yield uniformity([trial], party, rules, alpha / len(rules.parties))
+    yield from relations(trial, rules)
+
+
+def recorded_trial(run: RunFiles) -> Trial:
+    """Return a run as the audit sees it: views, secrets and the texts in its directory.
+
+    Raises:
+        DataError: a view is missing or malformed.
+    """
+    views = open_views(run.path)
+    seen: dict[Party, View] = {party: views.party(party) for party in views.parties}
+    absent = [party for party in run.policy.parties if party not in seen]
+    if absent:
+        raise DataError(f"there is no view of {', '.join(absent)}", where=str(run.path))
+    return Trial(
+        run=run.record.run,
+        views=seen,
+        secrets=_secrets(run, seen),
+        batches=_places(seen[CLIENT], "search"),
+        enrolled=_places(seen[CLIENT], "enrol"),
+        texts=dict(_texts(run.path)),
+    )
+
+
+def _checks(run: RunFiles) -> Iterator[Verdict]:
+    """Yield the checks that every report makes, as verdicts."""
+    for check in run_checks(run):
+        found = [] if check.passed else [check.detail]
+        yield verdict(check.name.replace("_", " "), "run", found, check.detail)
+
+
+def _secrets(run: RunFiles, views: dict[Party, View]) -> dict[str, Array]:
+    """Return rows, probes, scores as ring elements, and decisions."""
+    ring = Ring(run.record.ring_bits)
+    rows = views[CLIENT].outputs["rows"]
+    probes = views[MODEL_PROVIDER].outputs["probes"]
+    decisions = run.observations["oracle_match"]
+    secrets: dict[str, Array] = {
+        "rows": ring.encode(rows), "probes": ring.encode(probes), "decisions": decisions,
+    }  # fmt: skip
+    if decisions.shape == (len(probes), len(rows)):
+        scores = np.rint(probes.astype(np.float64) @ rows.T.astype(np.float64))
+        secrets["scores"] = ring.encode(scores.astype(np.int64))
+    return secrets
+
+
+def _places(view: View, kind: str) -> dict[str, tuple[int, int]]:
+    """Return first row or probe and their number, by session, from what the client sent."""
+    found: dict[str, tuple[int, int]] = {}
+    start = 0
+    for seen in view.messages:
+        first = seen.event == "sent" and seen.kind == "ProtectedFeatures"
+        if first and seen.session.startswith(f"{kind}-"):
+            count = len(seen.arrays["frequency"])
+            found[seen.session] = (start, count)
+            start += count
+    return found
+
+
+def _texts(run_dir: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of the run but arrays and views, and what a runtime left behind beside."""
+    for path in sorted(run_dir.rglob("*")):
+        inside = path.relative_to(run_dir)
+        if path.is_file() and path.suffix not in ARRAYS and inside.parts[0] != VIEWS:
+            yield str(inside), _head(path)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(TEXT_BYTES)
