@@ -11,13 +11,14 @@ from protocol.flows import Policy
 from protocol.parties import DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
 from protocol.search.dealer.client import DealerClient
-from protocol.search.dealer.costs import answer_round, declared_messages
+from protocol.search.dealer.costs import declared_messages as dealer_messages
 from protocol.search.dealer.helper import MaterialDealer
 from protocol.search.dealer.holder import Holder
 from protocol.search.dealer.policy import POLICY as DEALER_POLICY
 from protocol.search.dealer.provider import Provider
 from protocol.search.shape import SearchShape
 from protocol.search.sides import ClientSide, ServerSide
+from protocol.search.two_party.outputs import answer_round
 from protocol.sharing.prg import RandomBytes
 
 __all__ = ["SearchProtocol", "protocol_named", "protocol_names", "register_protocol"]
@@ -80,11 +81,11 @@ def protocol_names() -> tuple[str, ...]:
 register_protocol(
     SearchProtocol(
         DEALER_POLICY,
-        declared_messages,
+        dealer_messages,
         answer_round,
         DealerClient,
         {
-            MODEL_PROVIDER: lambda plan, _: Provider(plan),
+            MODEL_PROVIDER: Provider,
             GALLERY_HOLDER: lambda plan, _: Holder(plan),
             DEALER: MaterialDealer,
         },

@@ -5,80 +5,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from protocol.channel import At, Channel
-from protocol.gallery import SlotTable
 from protocol.messages import (
-    DeleteRows,
     GalleryShares,
     MaskedGallery,
     MaskedProbes,
-    QueryCorrections,
     SearchReady,
-    SeedGrant,
 )
 from protocol.parties import CLIENT, DEALER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
-from protocol.search.dealer.material import HolderMaterial, gallery_mask, search_pieces
-from protocol.search.dealer.provider import PROBE_ROUND
-from protocol.search.pool import Pool
-from protocol.search.scores import score_shares
-from protocol.search.shape import SearchShape, input_check, search_shape
-from protocol.search.sides import Answers
-from protocol.search.two_party.evaluator import Evaluator, checked
-from protocol.search.two_party.input_check import check_inputs
-from protocol.search.two_party.outputs import answer, send_scores
+from protocol.search.dealer.material import HolderMaterial, gallery_mask
+from protocol.search.seeds import granted_seed
+from protocol.search.shape import input_check
+from protocol.search.two_party.evaluator import checked
+from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import PartShape, part_shapes, second_material
-from protocol.search.two_party.transfer import received_parts
-from protocol.sharing.prg import CorrelationSource, Seed
-from protocol.sharing.ring import Ring, RingArray
+from protocol.search.two_party.server import EvaluatingServer, Shares
+from protocol.search.two_party.transfer import receive_material, receive_parts
+from protocol.sharing.prg import CorrelationSource
+from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
 __all__ = ["Holder"]
 
 
-class Holder:
+class Holder(EvaluatingServer[HolderMaterial]):
     """Keeps M1 = A1; learns the number of rows and of queries."""
 
+    peer = MODEL_PROVIDER
+    first = False
+
     def __init__(self, plan: RunPlan) -> None:
-        self._plan = plan
-        self._ring = Ring(plan.ring_bits)
-        self._table = SlotTable()
-        self._share = np.empty((plan.most_rows, plan.dimension), dtype=self._ring.dtype)
-        self._pool: Pool[HolderMaterial] = Pool(plan)
+        super().__init__(plan)
+        (self._share,) = self._rows.matrices
         self._source: CorrelationSource
 
     async def setup(self, channel: Channel) -> None:
-        """Receive the dealer's seed."""
-        grant = await channel.receive(DEALER, SeedGrant, At("setup", "setup"))
-        self._source = CorrelationSource(Seed(grant.seed.array().tobytes()))
+        """Receive the dealer's seed, and the seed of zeros from the other evaluator."""
+        self._source = await granted_seed(channel, DEALER)
+        self._share_zeros(await granted_seed(channel, MODEL_PROVIDER))
 
     async def change(self, channel: Channel, step: Step) -> None:
         """Open D of new or changed rows towards server 0, refresh masks, or drop rows."""
         if step.kind == "delete":
-            await channel.receive(CLIENT, DeleteRows, At(step.session, "enrol"))
-            for source, target in self._table.delete(step.rows):
-                self._share[target] = self._share[source]
+            await self._rows.delete(channel, step)
         elif step.kind == "refresh":
-            slots = self._table.apply(step)
+            slots = self._rows.apply(step)
             await self._mask(channel, step, slots, self._share[slots])
         else:
             message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
-            size = (step.size, self._plan.dimension)
-            rows = checked(message.values, size, self._ring.dtype, CLIENT)
-            slots = self._table.apply(step)
+            rows = checked(message.values, self._rows.size(step), self._share.dtype, CLIENT)
+            slots = self._rows.apply(step)
             await self._mask(channel, step, slots, rows)
             if self._plan.check_inputs:
-                await self._check(channel, step, self._share[slots])
+                pieces = input_check(self._plan, step.size).pieces()
+                material = await receive_material(
+                    channel, DEALER, self._source, step.session, pieces
+                )
+                await self._check_rows(channel, step, material, self._share[slots])
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Receive the dealer's corrections of the searches that are due."""
         for step in self._pool.due(upcoming):
-            shape, offline = self._shape(step), At(step.session, "offline")
-            message = await channel.receive(DEALER, QueryCorrections, offline)
+            shape, offline = self._rows.shape(step), At(step.session, "offline")
             pieces = search_pieces(shape)
-            wanted = (PartShape(shape.pairs, self._ring.dtype), *part_shapes(pieces))
-            products, *parts = received_parts(message, wanted, DEALER)
+            wanted = (PartShape(shape.pairs, self._share.dtype), *part_shapes(pieces))
+            products, *parts = await receive_parts(channel, DEALER, step.session, wanted)
             material = second_material(self._source, step.session, pieces, parts)
             self._pool.put(step.session, HolderMaterial(products, material))
             await channel.send(CLIENT, SearchReady(), offline)
@@ -89,52 +83,19 @@ class Holder:
         Learns nothing beyond sizes: e and every opened value are uniform.
         """
         del probes  # this server has none
-        shape, material = self._shape(step), self._pool.take(step.session)
-        online = At(step.session, "online", PROBE_ROUND)
+        material = self._pool.take(step.session)
+        online = At(step.session, "online", SCORE_ROUND)
         message = await channel.receive(MODEL_PROVIDER, MaskedProbes, online)
-        size = (shape.probes, shape.dimension)
-        masked = checked(message.values, size, self._ring.dtype, MODEL_PROVIDER)
-        claims = self._table.slots(step.rows) if self._plan.task == "verify" else None
-        scores = score_shares(self._share[: len(self._table)], masked, claims)
-        scores += material.constant
-        evaluator = Evaluator(
-            channel, MODEL_PROVIDER, step.session, material.pieces, first=False, round_=PROBE_ROUND
-        )
-        if shape.check is not None:
-            await check_inputs(evaluator, shape.check, np.zeros_like(masked), MODEL_PROVIDER)
-        await answer(evaluator, shape, scores)
-        if self._plan.open_scores:
-            await send_scores(channel, shape, scores)
-
-    def observed(self) -> Answers:
-        """Return the material ledger: searches issued and consumed."""
-        return {"material": np.array(self._pool.ledger)}
+        size, dtype = self._rows.size(step), self._share.dtype
+        masked = checked(message.values, size, dtype, MODEL_PROVIDER)
+        scores = self._rows.products(self._share, masked, step) + material.constant
+        await self._evaluate(channel, step, material.pieces, Shares(np.zeros_like(masked), scores))
 
     async def _mask(
-        self,
-        channel: Channel,
-        step: Step,
-        slots: np.ndarray[tuple[int], np.dtype[np.int64]],
-        rows: RingArray,
+        self, channel: Channel, step: Step, slots: npt.NDArray[np.int64], rows: RingArray
     ) -> None:
         """Replace one's share by a fresh mask A1 and send server 0 the difference."""
-        mask = gallery_mask(self._source, step.session, len(rows), rows.shape[1], self._ring)
+        mask = gallery_mask(self._source, step.session, *self._rows.size(step), self._rows.ring)
         at = At(step.session, "offline" if step.kind == "refresh" else "enrol")
         await channel.send(MODEL_PROVIDER, MaskedGallery(values=Tensor.of(rows - mask)), at)
         self._share[slots] = mask
-
-    async def _check(self, channel: Channel, step: Step, rows: RingArray) -> None:
-        """Prove with server 0 that the client's rows are within bounds."""
-        check = input_check(self._plan, step.size)
-        pieces = check.pieces()
-        at = At(step.session, "offline")
-        message = await channel.receive(DEALER, QueryCorrections, at)
-        parts = received_parts(message, part_shapes(pieces), DEALER)
-        material = second_material(self._source, step.session, pieces, parts)
-        evaluator = Evaluator(
-            channel, MODEL_PROVIDER, step.session, material, first=False, round_=0, phase="enrol"
-        )
-        await check_inputs(evaluator, check, rows, CLIENT)
-
-    def _shape(self, step: Step) -> SearchShape:
-        return search_shape(self._plan, step, len(self._table))

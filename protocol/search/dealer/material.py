@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from protocol.search.shape import SearchShape
-from protocol.search.two_party.outputs import output_pieces
-from protocol.search.two_party.pieces import Material, Piece
+from protocol.search.two_party.pieces import Material
 from protocol.sharing.prg import CorrelationSource
 from protocol.sharing.ring import Ring, RingArray
 
@@ -16,7 +15,6 @@ __all__ = [
     "gallery_mask",
     "probe_masks",
     "product_shares",
-    "search_pieces",
 ]
 
 
@@ -51,9 +49,3 @@ def probe_masks(source: CorrelationSource, shape: SearchShape) -> RingArray:
 def product_shares(source: CorrelationSource, shape: SearchShape) -> RingArray:
     """Expand server 0's shares c0 [B,N] of A b."""
     return source.draw(f"{shape.session}/gallery-products", shape.pairs, shape.ring.dtype)
-
-
-def search_pieces(shape: SearchShape) -> list[Piece]:
-    """Return the pieces of one search: the check of its probes, if any, then the answer."""
-    checking = [] if shape.check is None else shape.check.pieces()
-    return [*checking, *output_pieces(shape)]

@@ -14,7 +14,17 @@ from protocol.flows import (
     register_policy,
 )
 from protocol.parties import Party
-from protocol.search.two_party.policy import evaluator_flows, evaluator_openings, score_flows
+from protocol.search.two_party.policy import (
+    CLIENT_LEARNS,
+    PROVIDER_LEARNS,
+    SIZES,
+    deletion_flows,
+    evaluator_flows,
+    evaluator_openings,
+    ready_flows,
+    score_flows,
+    zeros_flow,
+)
 
 __all__ = ["POLICY"]
 
@@ -50,33 +60,16 @@ _FLOWS: Final[tuple[Flow, ...]] = (
         "what cannot be expanded from server 1's seed",
     ),
     Flow(
-        "SearchReady", "model_provider", "client", "offline", "material", "control",
-        "nothing", "the client starts a query only when both servers hold its material",
-    ),
-    Flow(
-        "SearchReady", "gallery_holder", "client", "offline", "material", "control",
-        "nothing", "the client starts a query only when both servers hold its material",
-    ),
-    Flow(
         "MaskedProbes", "model_provider", "gallery_holder", "online", "scores", "masked",
         "e = q - b", "server 1 computes its score shares; b is uniform and used once",
-    ),
-    Flow(
-        "DeleteRows", "client", "model_provider", "enrol", "deletion", "control",
-        "numbers of rows to remove", "every holder of a share drops it",
-    ),
-    Flow(
-        "DeleteRows", "client", "gallery_holder", "enrol", "deletion", "control",
-        "numbers of rows to remove", "every holder of a share drops it",
-    ),
-    Flow(
-        "DeleteRows", "client", "dealer", "enrol", "deletion", "control",
-        "numbers of rows to remove", "every holder of a share drops it",
     ),
     Flow(
         "MaskedGallery", "gallery_holder", "model_provider", "offline", "refresh", "masked",
         "A1 - A1', the change of server 1's mask", "moves rows to fresh masks",
     ),
+    zeros_flow("model_provider", "gallery_holder"),
+    *ready_flows(("model_provider", "gallery_holder")),
+    *deletion_flows(("model_provider", "gallery_holder", "dealer")),
     *evaluator_flows("model_provider", "gallery_holder", "server 0", "server 1"),
     *score_flows(("model_provider", "gallery_holder")),
 )  # fmt: skip
@@ -94,24 +87,9 @@ _OPENINGS: Final[tuple[Opening, ...]] = (
 )  # fmt: skip
 
 _LEARNS: Final[dict[Party, tuple[Knowledge, ...]]] = {
-    "client": (
-        Knowledge("its own embeddings", "returned by the provider at enrolment"),
-        Knowledge("which rows match its probes", "combines both decision shares"),
-        Knowledge("the number of enrolled rows", "length of the match bitmap"),
-    ),
-    "model_provider": (
-        Knowledge("protected features of every picture", "needed to compute embeddings"),
-        Knowledge(
-            "the embedding of every picture sent to it, enrolment pictures included",
-            "computes it; without identity-specific mapping this equals the gallery row",
-        ),
-        Knowledge("number of rows and probes, and their timing", "message sizes and order"),
-        Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
-    ),
-    "gallery_holder": (
-        Knowledge("number of rows and probes, and their timing", "message sizes and order"),
-        Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
-    ),
+    "client": CLIENT_LEARNS,
+    "model_provider": PROVIDER_LEARNS,
+    "gallery_holder": SIZES,
     "dealer": (
         Knowledge("number of rows and probes, and their timing", "material requests"),
         Knowledge("every mask and correlation, but nothing they hide", "makes them"),
@@ -127,7 +105,9 @@ _TRUST_MODEL: Final = (
 
 _COALITIONS: Final[tuple[Coalition, ...]] = (
     Coalition(
-        ("client", "dealer"), "what the client learns anyway: the dealer sees no protocol message",
+        ("client", "dealer"),
+        "what the client learns anyway: the dealer sees no protocol message, and the shares of an "
+        "answer are re-randomised by a seed that the dealer has not",
         excluded_by_trust_model=False,
     ),
     Coalition(

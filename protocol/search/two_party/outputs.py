@@ -1,8 +1,8 @@
 """From shared scores to the client's answer, at the output level of the scenario.
 
 The threshold comes last for `identity` (best first, then the test) and first for all others. Each
-evaluator sends its share of the answer to the client alone; nothing but masked values is opened
-between the evaluators.
+evaluator sends its share of the answer to the client alone, re-randomised by a sharing of zero;
+nothing but masked values is opened between the evaluators.
 """
 
 from __future__ import annotations
@@ -20,15 +20,27 @@ from protocol.search.shape import SearchShape
 from protocol.search.two_party.compare import Compare, negative
 from protocol.search.two_party.evaluator import Evaluator, checked
 from protocol.search.two_party.inject import Inject, injected
-from protocol.search.two_party.pieces import Opening, Piece
+from protocol.search.two_party.pieces import Opening, Part, Piece
 from protocol.search.two_party.select import Select, selected
 from protocol.search.two_party.top_k import INDEX_RING, Candidates, best, best_pieces
+from protocol.search.two_party.zeros import ZeroShares
 from protocol.sharing.kernels import plane_bytes
 from protocol.sharing.ring import Ring, RingArray
 from protocol.tensors import Tensor
 
-__all__ = ["answer", "answer_opening", "combine", "combine_scores", "output_pieces", "send_scores"]
+__all__ = [
+    "SCORE_ROUND",
+    "answer",
+    "answer_opening",
+    "answer_round",
+    "combine",
+    "combine_scores",
+    "output_pieces",
+    "search_pieces",
+    "send_scores",
+]
 
+SCORE_ROUND = 1
 COUNT_RING = Ring(32)
 Bits = npt.NDArray[np.uint64]
 
@@ -51,6 +63,12 @@ def output_pieces(shape: SearchShape) -> list[Piece]:
     return pieces
 
 
+def search_pieces(shape: SearchShape) -> list[Piece]:
+    """Return the pieces of one search: the check of its probes, if any, then the answer."""
+    checking = [] if shape.check is None else shape.check.pieces()
+    return [*checking, *output_pieces(shape)]
+
+
 def answer_opening(shape: SearchShape) -> Opening:
     """Return what each evaluator sends the client at the end."""
     if shape.output == "identity":
@@ -61,37 +79,60 @@ def answer_opening(shape: SearchShape) -> Opening:
     return Opening("DecisionShares", -(-bits // 8))
 
 
-async def answer(evaluator: Evaluator, shape: SearchShape, scores: RingArray) -> None:
+def answer_round(shape: SearchShape) -> int:
+    """Return the round in which the client gets its answer: rounds from probe to decision.
+
+    Score shares exist after `SCORE_ROUND`; every opening takes one round, the answer the last.
+    """
+    return SCORE_ROUND + sum(len(piece.openings) for piece in search_pieces(shape)) + 1
+
+
+async def answer(
+    evaluator: Evaluator, shape: SearchShape, scores: RingArray, zeros: ZeroShares
+) -> None:
     """Turn this evaluator's score shares [B,N] into its answer share and send it to the client."""
-    message = await _answer(evaluator, shape, scores)
+    share = await _answer(evaluator, shape, scores)
+    message = _message(shape, share, zeros)
     await evaluator.channel.send(CLIENT, message, evaluator.next_round())
 
 
-async def send_scores(channel: Channel, shape: SearchShape, scores: RingArray) -> None:
+async def send_scores(
+    channel: Channel, shape: SearchShape, scores: RingArray, zeros: ZeroShares
+) -> None:
     """Send score shares to the client: evaluation only, `insecure: [open_scores]`."""
+    share = zeros.add_to(scores, f"{shape.session}/scores")
     at = At(shape.session, "evaluation")
-    await channel.send(CLIENT, ScoreShares(values=Tensor.of(scores)), at)
+    await channel.send(CLIENT, ScoreShares(values=Tensor.of(share)), at)
 
 
-async def _answer(evaluator: Evaluator, shape: SearchShape, scores: RingArray) -> Message:
+def _message(shape: SearchShape, share: Part, zeros: ZeroShares) -> Message:
+    """Return the message of an answer share, after a sharing of zero was added to it."""
+    label = f"{shape.session}/answer"
+    if shape.output == "identity":
+        return IdentityShares(values=Tensor.of(zeros.add_to(share, label)))
+    if shape.output == "count":
+        return CountShares(values=Tensor.of(zeros.add_to(share, label)))
+    return DecisionShares(bits=Tensor.of(zeros.xor_to(share, label)))
+
+
+async def _answer(evaluator: Evaluator, shape: SearchShape, scores: RingArray) -> Part:
+    """Return this evaluator's share: numbers of the best rows, counts or packed bits."""
     if shape.output == "identity":
         return await _identities(evaluator, shape, scores)
     piece = Compare("threshold", shape.entries, shape.ring, shape.radix)
     match = await _at_least(evaluator, piece, scores, shape.threshold)
     if shape.output == "bitmap":
-        return DecisionShares(bits=Tensor.of(plane_bytes(match, shape.entries)))
+        return plane_bytes(match, shape.entries)
     counts = await injected(evaluator, Inject("count", shape.entries, COUNT_RING), match)
-    total = counts.reshape(shape.pairs).sum(axis=1, dtype=COUNT_RING.dtype)
+    total: Part = counts.reshape(shape.pairs).sum(axis=1, dtype=COUNT_RING.dtype)
     if shape.output == "count":
-        return CountShares(values=Tensor.of(total))
+        return total
     some = Compare("any", shape.probes, COUNT_RING, shape.radix)
     found = await _at_least(evaluator, some, total, 1)
-    return DecisionShares(bits=Tensor.of(plane_bytes(found, shape.probes)))
+    return plane_bytes(found, shape.probes)
 
 
-async def _identities(
-    evaluator: Evaluator, shape: SearchShape, scores: RingArray
-) -> IdentityShares:
+async def _identities(evaluator: Evaluator, shape: SearchShape, scores: RingArray) -> Part:
     """Find the best k rows, then blank those below the threshold."""
     slots = np.arange(1, shape.rows + 1, dtype=INDEX_RING.dtype)
     own = slots if evaluator.first else np.zeros_like(slots)
@@ -103,7 +144,7 @@ async def _identities(
     match = await _at_least(evaluator, accept, found.scores, shape.threshold)
     reveal = Select("reveal", size, (INDEX_RING,))
     (values,) = await selected(evaluator, reveal, match, [found.numbers.reshape(-1)])
-    return IdentityShares(values=Tensor.of(values.reshape(shape.probes, shape.top_k)))
+    return values.reshape(shape.probes, shape.top_k)
 
 
 async def _at_least(

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from protocol.flows import Flow, Opening
+from typing import Final
+
+from protocol.flows import Flow, Knowledge, Opening
 from protocol.parties import Party, Phase
 
-__all__ = ["evaluator_flows", "evaluator_openings", "score_flows"]
+__all__ = [
+    "CLIENT_LEARNS",
+    "PROVIDER_LEARNS",
+    "SIZES",
+    "deletion_flows",
+    "evaluator_flows",
+    "evaluator_openings",
+    "ready_flows",
+    "score_flows",
+    "zeros_flow",
+]
 
+SIZES: Final = (
+    Knowledge("number of rows and probes, and their timing", "message sizes and order"),
+    Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
+)
+CLIENT_LEARNS: Final = (
+    Knowledge("its own embeddings", "returned by the provider at enrolment"),
+    Knowledge("which rows match its probes", "combines both decision shares"),
+    Knowledge("the number of enrolled rows", "length of the match bitmap"),
+)
+PROVIDER_LEARNS: Final = (
+    Knowledge("protected features of every picture", "needed to compute embeddings"),
+    Knowledge(
+        "the embedding of every picture sent to it, enrolment pictures included",
+        "computes it; without identity-specific mapping this equals the gallery row",
+    ),
+    *SIZES,
+)
 _BETWEEN = (
     ("MaskedScores", "threshold", "masked", "of x = v + r, values to be compared under a mask",
      "the mask is uniform, unknown to either evaluator and used once"),
@@ -39,6 +68,34 @@ def evaluator_flows(first: Party, second: Party, one: str, two: str) -> tuple[Fl
         for sender, _, name in ends
     ]
     return tuple(flows)
+
+
+def zeros_flow(sender: Party, receiver: Party) -> Flow:
+    """Return the row of the seed that only the two evaluators have."""
+    return Flow(
+        "SeedGrant", sender, receiver, "setup", "seeds", "share",
+        "32-byte seed of the evaluators' sharings of zero",
+        "re-randomises shares of an answer, so that whoever knows all masks learns no more from "
+        "them than the answer",
+    )  # fmt: skip
+
+
+def ready_flows(servers: tuple[Party, ...]) -> tuple[Flow, ...]:
+    """Return the rows by which servers report that the material of a search is in place."""
+    why = "the client starts a query only when every server holds its material"
+    return tuple(
+        Flow("SearchReady", server, "client", "offline", "material", "control", "nothing", why)
+        for server in servers
+    )
+
+
+def deletion_flows(holders: tuple[Party, ...]) -> tuple[Flow, ...]:
+    """Return the rows by which the client withdraws rows."""
+    what, why = "numbers of rows to remove", "every holder of a share or mask drops it"
+    return tuple(
+        Flow("DeleteRows", "client", holder, "enrol", "deletion", "control", what, why)
+        for holder in holders
+    )
 
 
 def score_flows(servers: tuple[Party, ...]) -> tuple[Flow, ...]:

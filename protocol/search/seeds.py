@@ -1,0 +1,35 @@
+"""Seeds that two parties share: one draws it and sends it, both expand it label by label."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocol.channel import At, Channel
+from protocol.messages import SeedGrant
+from protocol.parties import Party
+from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
+from protocol.tensors import Tensor
+
+__all__ = ["SETUP", "grant_seed", "granted_seed", "seed_tensor"]
+
+SETUP = At("setup", "setup")
+
+
+def seed_tensor(seed: Seed) -> Tensor:
+    """Return a seed as the tensor of a message; 32 bytes."""
+    return Tensor.of(np.frombuffer(seed.reveal(), dtype=np.uint8))
+
+
+async def grant_seed(
+    channel: Channel, receiver: Party, random_bytes: RandomBytes, at: At = SETUP
+) -> CorrelationSource:
+    """Draw a seed and send it to the one party that shares it."""
+    seed = Seed.fresh(random_bytes)
+    await channel.send(receiver, SeedGrant(seed=seed_tensor(seed)), at)
+    return CorrelationSource(seed)
+
+
+async def granted_seed(channel: Channel, sender: Party, at: At = SETUP) -> CorrelationSource:
+    """Receive the seed that another party drew."""
+    grant = await channel.receive(sender, SeedGrant, at)
+    return CorrelationSource(Seed(grant.seed.array().tobytes()))

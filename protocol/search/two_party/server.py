@@ -1,0 +1,84 @@
+"""What every server does that is one of the two evaluators."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from protocol.channel import Channel
+from protocol.parties import CLIENT, MODEL_PROVIDER, Party
+from protocol.plan import RunPlan, Step
+from protocol.search.pool import Pool
+from protocol.search.shape import input_check
+from protocol.search.shared_rows import SharedRows
+from protocol.search.sides import Answers
+from protocol.search.two_party.evaluator import Evaluator
+from protocol.search.two_party.input_check import check_inputs
+from protocol.search.two_party.outputs import SCORE_ROUND, answer, send_scores
+from protocol.search.two_party.pieces import Material
+from protocol.search.two_party.zeros import ZeroShares
+from protocol.sharing.prg import CorrelationSource
+from protocol.sharing.ring import RingArray
+
+__all__ = ["EvaluatingServer", "Shares"]
+
+T = TypeVar("T")
+
+
+class Shares(NamedTuple):
+    """An evaluator's additive shares of the probes [B,D] and of the scores [B,N] of a search."""
+
+    probes: RingArray
+    scores: RingArray
+
+
+class EvaluatingServer(Generic[T]):
+    """Holds rows and a pool of material, and turns score shares into an answer share.
+
+    Attributes:
+        peer: the other evaluator.
+        first: whether this one adds public constants.
+        matrices: how many sharings of the rows it takes part in.
+    """
+
+    peer: ClassVar[Party]
+    first: ClassVar[bool]
+    matrices: ClassVar[int] = 1
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._rows = SharedRows(plan, self.matrices)
+        self._pool: Pool[T] = Pool(plan)
+        self._zeros: ZeroShares
+
+    def observed(self) -> Answers:
+        """Return the material ledger: searches issued and consumed."""
+        return {"material": np.array(self._pool.ledger)}
+
+    def _share_zeros(self, source: CorrelationSource) -> None:
+        """Take the seed that only the two evaluators have."""
+        self._zeros = ZeroShares(source, first=self.first)
+
+    async def _check_rows(
+        self, channel: Channel, step: Step, material: Material, rows: RingArray
+    ) -> None:
+        """Prove with the peer, from both shares, that the client's rows are within bounds."""
+        evaluator = Evaluator(
+            channel, self.peer, step.session, material, first=self.first, round_=0, phase="enrol"
+        )
+        await check_inputs(evaluator, input_check(self._plan, step.size), rows, CLIENT)
+
+    async def _evaluate(
+        self, channel: Channel, step: Step, material: Material, shares: Shares
+    ) -> None:
+        """Check the probes, if the plan says so, evaluate the answer and send one's share of it."""
+        evaluator = Evaluator(
+            channel, self.peer, step.session, material, first=self.first, round_=SCORE_ROUND
+        )
+        shape, scores = self._rows.shape(step), shares.scores
+        if shape.check is not None:
+            await check_inputs(evaluator, shape.check, shares.probes, MODEL_PROVIDER)
+        await answer(evaluator, shape, scores, self._zeros)
+        if self._plan.open_scores:
+            await send_scores(channel, shape, scores, self._zeros)
