@@ -31,6 +31,7 @@ __all__ = [
     "MaskedChoices",
     "MaskedGallery",
     "MaskedProbes",
+    "MaskedProducts",
     "MaskedScores",
     "MaterialRequest",
     "Message",
@@ -91,7 +92,7 @@ class GalleryShares(Message, frozen=True):
 
 
 class MaskedGallery(Message, frozen=True):
-    """Server 1's half of the opening D = G - A of new rows [n,D]."""
+    """The gallery holder's share of new rows [n,D] under a mask that the receiver does not have."""
 
     values: Tensor
 
@@ -122,6 +123,12 @@ class DeleteRows(Message, frozen=True):
 
 class MaskedProbes(Message, frozen=True):
     """Probes under their one-time masks, e = q - b, [B,D]."""
+
+    values: Tensor
+
+
+class MaskedProducts(Message, frozen=True):
+    """Score shares [B,N], under a one-time mask, of a server that does not evaluate them itself."""
 
     values: Tensor
 

@@ -107,7 +107,8 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The secure search and its decision.
 
     Attributes:
-        protocol: dealer is the fixed-gallery two-server protocol with a trusted dealer.
+        protocol: dealer is the fixed-gallery two-server protocol with a trusted dealer; replicated
+            needs no dealer but a third server, and that at most one of the three is corrupt.
         task: identify searches the whole gallery; verify compares with the claimed row only.
         ring_bits: ring Z_2^k of the shares.
         scale: norm of a quantised template; null for 127 (k = 16) or 16384 (k = 32).
@@ -122,7 +123,7 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         low_water: make more when fewer are left; null for half the pool.
     """
 
-    protocol: Literal["dealer"] = "dealer"
+    protocol: Literal["dealer", "replicated"] = "dealer"
     task: Literal["identify", "verify"] = "identify"
     ring_bits: Literal[16, 32] = 16
     scale: Positive | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protocol.flows import policy_named, policy_names
 from protocol.search.dealer import policy as _dealer
+from protocol.search.replicated import policy as _replicated
 
 __all__ = ["policy_named", "policy_names"]
 
-del _dealer
+del _dealer, _replicated

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from protocol.costs import DeclaredMessage, InputSize
 from protocol.errors import LocalProtocolError
 from protocol.flows import Policy
-from protocol.parties import DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party
+from protocol.parties import AUXILIARY_SERVER, DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
 from protocol.search.dealer.client import DealerClient
 from protocol.search.dealer.costs import declared_messages as dealer_messages
@@ -16,6 +16,12 @@ from protocol.search.dealer.helper import MaterialDealer
 from protocol.search.dealer.holder import Holder
 from protocol.search.dealer.policy import POLICY as DEALER_POLICY
 from protocol.search.dealer.provider import Provider
+from protocol.search.replicated.client import ReplicatedClient
+from protocol.search.replicated.costs import declared_messages as replicated_messages
+from protocol.search.replicated.evaluators import Auxiliary
+from protocol.search.replicated.evaluators import Holder as ReplicatedHolder
+from protocol.search.replicated.policy import POLICY as REPLICATED_POLICY
+from protocol.search.replicated.provider import Provider as ReplicatedProvider
 from protocol.search.shape import SearchShape
 from protocol.search.sides import ClientSide, ServerSide
 from protocol.search.two_party.outputs import answer_round
@@ -88,6 +94,20 @@ register_protocol(
             MODEL_PROVIDER: Provider,
             GALLERY_HOLDER: lambda plan, _: Holder(plan),
             DEALER: MaterialDealer,
+        },
+    )
+)
+
+register_protocol(
+    SearchProtocol(
+        REPLICATED_POLICY,
+        replicated_messages,
+        answer_round,
+        ReplicatedClient,
+        {
+            MODEL_PROVIDER: ReplicatedProvider,
+            GALLERY_HOLDER: ReplicatedHolder,
+            AUXILIARY_SERVER: lambda plan, _: Auxiliary(plan),
         },
     )
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.channel import At, Channel
-from protocol.messages import SeedGrant
+from protocol.messages import GallerySeed, SeedGrant
 from protocol.parties import Party
+from protocol.sharing.additive import GALLERY_ROWS, expand_share
 from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
+from protocol.sharing.ring import Ring, RingArray
 from protocol.tensors import Tensor
 
-__all__ = ["SETUP", "grant_seed", "granted_seed", "seed_tensor"]
+__all__ = ["SETUP", "expanded_rows", "grant_seed", "granted_seed", "seed_tensor"]
 
 SETUP = At("setup", "setup")
 
@@ -33,3 +35,8 @@ async def granted_seed(channel: Channel, sender: Party, at: At = SETUP) -> Corre
     """Receive the seed that another party drew."""
     grant = await channel.receive(sender, SeedGrant, at)
     return CorrelationSource(Seed(grant.seed.array().tobytes()))
+
+
+def expanded_rows(message: GallerySeed, size: tuple[int, int], ring: Ring) -> RingArray:
+    """Return the share of new rows [n,D] that the client sent as a seed."""
+    return expand_share(Seed(message.seed.array().tobytes()), GALLERY_ROWS, size, ring)

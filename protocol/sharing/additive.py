@@ -5,7 +5,9 @@ from __future__ import annotations
 from protocol.sharing.prg import RandomBytes, Seed
 from protocol.sharing.ring import Ring, RingArray
 
-__all__ = ["expand_share", "split"]
+__all__ = ["GALLERY_ROWS", "expand_share", "split"]
+
+GALLERY_ROWS = "gallery-rows"
 
 
 def split(values: RingArray, label: str, random_bytes: RandomBytes) -> tuple[Seed, RingArray]:

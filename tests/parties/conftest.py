@@ -21,6 +21,7 @@ from protocol.flows import policy_named
 from protocol.parties import Party
 from protocol.plan import RunPlan, steps
 from protocol.roles import RoleProgram
+from protocol.sharing.prg import RandomBytes
 
 Rows = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -95,18 +96,28 @@ class Played(NamedTuple):
 
     plan: RunPlan
     outcomes: Mapping[Party, PartyOutcome]
+    programs: Mapping[Party, RoleProgram]
 
 
-def cast(plan: RunPlan, rows: np.ndarray, probes: np.ndarray) -> dict[Party, RoleProgram]:
+def cast(
+    plan: RunPlan,
+    rows: np.ndarray,
+    probes: np.ndarray,
+    random_bytes: Callable[[Party], RandomBytes],
+) -> dict[Party, RoleProgram]:
     """Return the four parties for integer rows and probes."""
     form = IntegerForm(plan.dimension)
     passing = Passing()
     makers: dict[Party, Callable[[], RoleProgram]] = {
-        "client": lambda: UnitFree(plan, passing, form, Table(rows), Table(probes), os.urandom),
-        "model_provider": lambda: IntegerProvider(plan, passing, form, os.urandom),
-        "gallery_holder": lambda: GalleryHolder(plan, os.urandom),
-        "auxiliary_server": lambda: AuxiliaryServer(plan, os.urandom),
-        "dealer": lambda: Dealer(plan, os.urandom),
+        "client": lambda: UnitFree(
+            plan, passing, form, Table(rows), Table(probes), random_bytes("client")
+        ),
+        "model_provider": lambda: IntegerProvider(
+            plan, passing, form, random_bytes("model_provider")
+        ),
+        "gallery_holder": lambda: GalleryHolder(plan, random_bytes("gallery_holder")),
+        "auxiliary_server": lambda: AuxiliaryServer(plan, random_bytes("auxiliary_server")),
+        "dealer": lambda: Dealer(plan, random_bytes("dealer")),
     }
     parties = policy_named(plan.protocol).parties
     return {party: makers[party]() for party in parties}
@@ -117,7 +128,8 @@ def play() -> Callable[..., Played]:
     """Run a search of integer probes over integer rows on the memory runtime.
 
     `steps` replaces the usual plan of enrolments and searches; `rows` then holds every enrolled
-    or updated row in order. Other options are fields of the plan or arguments of the runtime.
+    or updated row in order, and `random_bytes` each party's source of randomness. Other options
+    are fields of the plan or arguments of the runtime.
     """
 
     def run(
@@ -129,6 +141,7 @@ def play() -> Callable[..., Played]:
         seed: int = 1,
         tamper: Callable[[bytes], bytes] | None = None,
         claims: tuple[int, ...] = (),
+        random_bytes: Callable[[Party], RandomBytes] = lambda _: os.urandom,
         **options: Any,
     ) -> Played:
         usual = (*steps("enrol", len(rows), 3), *steps("search", len(probes), batch, claims))
@@ -137,7 +150,7 @@ def play() -> Callable[..., Played]:
         }  # fmt: skip
         plan = RunPlan(run="test", dimension=rows.shape[1], threshold=threshold, **fields)
         insecure = frozenset({"open_scores"}) if plan.open_scores else frozenset()
-        programs = cast(plan, rows.astype(np.float32), probes.astype(np.float32))
+        programs = cast(plan, rows.astype(np.float32), probes.astype(np.float32), random_bytes)
         outcomes = run_in_memory(
             programs,
             run="test",
@@ -146,6 +159,6 @@ def play() -> Callable[..., Played]:
             seed=seed,
             tamper=tamper,
         )
-        return Played(plan, outcomes)
+        return Played(plan, outcomes, programs)
 
     return run

@@ -13,8 +13,10 @@ from test_whole_search import all_events, assert_costs_as_declared
 
 from protocol.errors import PeerMisbehaviourError
 from protocol.plan import Step
+from protocol.search.protocols import protocol_names
 
 Play: TypeAlias = Callable[..., Any]
+PROTOCOLS = protocol_names()
 SCALES = {16: 127, 32: 16384}
 
 
@@ -27,14 +29,20 @@ def checked(play: Play, rows: Any, probes: Any, bits: int = 16, **options: Any) 
 
 
 @settings(max_examples=25)
-@given(st.sampled_from([16, 32]), st.integers(1, 6), st.integers(1, 9), st.integers(0, 2**32 - 1))
+@given(
+    st.sampled_from(PROTOCOLS),
+    st.sampled_from([16, 32]),
+    st.integers(1, 6),
+    st.integers(1, 9),
+    st.integers(0, 2**32 - 1),
+)
 def test_honest_inputs_pass_and_change_nothing(
-    play: Play, bits: int, rows: int, width: int, seed: int
+    play: Play, protocol: str, bits: int, rows: int, width: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
     top = int(SCALES[bits] / np.sqrt(width))
     gallery = random.integers(-top, top + 1, (rows, width))
-    played = checked(play, gallery, gallery, bits)
+    played = checked(play, gallery, gallery, bits, protocol=protocol)
     scores = played.outcomes["client"].observed["scores"]
     assert np.array_equal(scores, gallery @ gallery.T)
     assert_costs_as_declared(played)
@@ -59,20 +67,22 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("vector", "entries", "norms"), BAD)
 def test_a_client_that_shares_a_long_row_is_named(
-    play: Play, vector: list[int], entries: int, norms: int
+    play: Play, protocol: str, vector: list[int], entries: int, norms: int
 ) -> None:
     with pytest.raises(PeerMisbehaviourError) as caught:
-        checked(play, [[1, 2], vector], [[1, 1]])
+        checked(play, [[1, 2], vector], [[1, 1]], protocol=protocol)
     assert caught.value.where == "client"
     assert f"{entries} entries outside +-127, {norms} norms above 127 of 2" in str(caught.value)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("scale", [2, 3, -2])
-def test_a_provider_that_scales_its_probe_is_named(play: Play, scale: int) -> None:
+def test_a_provider_that_scales_its_probe_is_named(play: Play, protocol: str, scale: int) -> None:
     with pytest.raises(PeerMisbehaviourError, match="norms above 127") as caught:
-        checked(play, [[80, 60]], [[80 * scale, 60 * scale]])
+        checked(play, [[80, 60]], [[80 * scale, 60 * scale]], protocol=protocol)
     assert caught.value.where == "model_provider"
 
 

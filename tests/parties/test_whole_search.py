@@ -18,9 +18,10 @@ from protocol.costs import InputSize
 from protocol.errors import BautaError, PeerMisbehaviourError
 from protocol.messages import Frame, decode_frame, encode_frame
 from protocol.parties import Party
-from protocol.search.protocols import protocol_named
+from protocol.search.protocols import protocol_named, protocol_names
 
 Play: TypeAlias = Callable[..., Any]
+PROTOCOLS = protocol_names()
 
 
 def all_events(outcomes: Mapping[Party, PartyOutcome]) -> list[Event]:
@@ -30,16 +31,16 @@ def all_events(outcomes: Mapping[Party, PartyOutcome]) -> list[Event]:
 
 @settings(max_examples=40)
 @given(
+    st.sampled_from(PROTOCOLS),
     st.sampled_from([16, 32]),
     st.integers(1, 4),
-    st.integers(1, 9),
-    st.integers(1, 7),
-    st.integers(1, 12),
+    st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(1, 12)),
     st.integers(0, 2**32 - 1),
 )
 def test_decisions_and_scores_are_exact(
-    play: Play, bits: int, radix: int, rows: int, probes: int, width: int, seed: int
+    play: Play, protocol: str, bits: int, radix: int, size: tuple[int, int, int], seed: int
 ) -> None:
+    rows, probes, width = size
     random = np.random.default_rng(seed)
     top = 30 if bits == 16 else 3000
     gallery = random.integers(-top, top + 1, (rows, width))
@@ -47,29 +48,35 @@ def test_decisions_and_scores_are_exact(
     queries[0] = gallery[-1]
     exact = queries.astype(object) @ gallery.astype(object).T
     threshold = int(exact.flat[seed % exact.size])
-    played = play(gallery, queries, threshold=threshold, ring_bits=bits, radix=radix)
+    played = play(
+        gallery, queries, threshold=threshold, ring_bits=bits, radix=radix, protocol=protocol
+    )
     found = played.outcomes["client"].observed
     assert np.array_equal(found["scores"], exact.astype(np.int64))
     assert np.array_equal(found["match"], exact >= threshold)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("bits", [16, 32])
 @pytest.mark.parametrize("offset", [-1, 0, 1])
-def test_decisions_next_to_the_threshold(play: Play, bits: int, offset: int) -> None:
+def test_decisions_next_to_the_threshold(play: Play, protocol: str, bits: int, offset: int) -> None:
     gallery = np.array([[100, 3], [100, 2], [100, 4], [-100, -3]])
     queries = np.array([[100, 1]])
     threshold = 100 * 100 + 3 + offset
-    played = play(gallery, queries, threshold=threshold, ring_bits=bits)
+    played = play(gallery, queries, threshold=threshold, ring_bits=bits, protocol=protocol)
     exact = (queries @ gallery.T) >= threshold
     assert np.array_equal(played.outcomes["client"].observed["match"], exact)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("row", "probe", "threshold"),
     [(127, 127, 16129), (127, -127, -16129), (-127, 127, 16129), (127, 127, -16129)],
 )
-def test_the_largest_scores_do_not_wrap(play: Play, row: int, probe: int, threshold: int) -> None:
-    played = play(np.array([[row]]), np.array([[probe]]), threshold=threshold)
+def test_the_largest_scores_do_not_wrap(
+    play: Play, protocol: str, row: int, probe: int, threshold: int
+) -> None:
+    played = play(np.array([[row]]), np.array([[probe]]), threshold=threshold, protocol=protocol)
     expected = row * probe >= threshold
     assert played.outcomes["client"].observed["match"].tolist() == [[expected]]
 
@@ -144,8 +151,19 @@ def _retarget(kind: str, change: Callable[[Frame], bytes]) -> Callable[[bytes], 
     return tamper
 
 
-@pytest.mark.parametrize("kind", ["MaskedProbes", "MaskedScores", "MaskedBits", "QueryCorrections"])
-def test_arrays_of_another_shape_are_refused(play: Play, kind: str) -> None:
+SHAPED = ("MaskedProbes", "MaskedProducts", "MaskedScores", "MaskedBits", "QueryCorrections")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind"),
+    [
+        (protocol, kind)
+        for protocol in PROTOCOLS
+        for kind in (*SHAPED, "GalleryShares")
+        if kind in {flow.kind for flow in protocol_named(protocol).policy.flows}
+    ],
+)
+def test_arrays_of_another_shape_are_refused(play: Play, protocol: str, kind: str) -> None:
     def shrink(frame: Frame) -> bytes:
         name = frame.message.__struct_fields__[0]
         value = getattr(frame.message, name)
@@ -156,7 +174,7 @@ def test_arrays_of_another_shape_are_refused(play: Play, kind: str) -> None:
         return encode_frame(msgspec.structs.replace(frame, message=message))
 
     with pytest.raises(PeerMisbehaviourError, match="was agreed"):
-        play(np.eye(4), np.eye(4), threshold=1, tamper=_retarget(kind, shrink))
+        play(np.eye(4), np.eye(4), threshold=1, protocol=protocol, tamper=_retarget(kind, shrink))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50])

@@ -63,13 +63,25 @@ def test_every_kind_is_in_some_policy() -> None:
     assert spoken == ours
 
 
-def test_no_two_of_the_dealer_protocols_computing_parties_may_collude() -> None:
-    coalitions = policy_named("dealer").coalitions
+@pytest.mark.parametrize(
+    ("name", "third"), [("dealer", "dealer"), ("replicated", "auxiliary_server")]
+)
+def test_no_two_computing_parties_may_collude_and_each_may_with_the_client(
+    name: str, third: str
+) -> None:
+    coalitions = policy_named(name).coalitions
+    computing = ("model_provider", "gallery_holder", third)
     assert {c.members for c in coalitions if c.excluded_by_trust_model} == {
-        ("model_provider", "gallery_holder"),
-        ("model_provider", "dealer"),
-        ("gallery_holder", "dealer"),
+        ("model_provider", "gallery_holder"), ("model_provider", third), ("gallery_holder", third)
+    }  # fmt: skip
+    assert {frozenset(c.members) for c in coalitions if not c.excluded_by_trust_model} == {
+        frozenset({"client", party}) for party in computing
     }
+
+
+def test_the_replicated_protocol_needs_no_insecure_entry() -> None:
+    assert policy_named("replicated").shortcuts == ()
+    assert "dealer" not in policy_named("replicated").parties
 
 
 def test_scores_travel_only_when_the_scenario_says_so() -> None:

@@ -47,25 +47,6 @@ class Holder(EvaluatingServer[HolderMaterial]):
         self._source = await granted_seed(channel, DEALER)
         self._share_zeros(await granted_seed(channel, MODEL_PROVIDER))
 
-    async def change(self, channel: Channel, step: Step) -> None:
-        """Open D of new or changed rows towards server 0, refresh masks, or drop rows."""
-        if step.kind == "delete":
-            await self._rows.delete(channel, step)
-        elif step.kind == "refresh":
-            slots = self._rows.apply(step)
-            await self._mask(channel, step, slots, self._share[slots])
-        else:
-            message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
-            rows = checked(message.values, self._rows.size(step), self._share.dtype, CLIENT)
-            slots = self._rows.apply(step)
-            await self._mask(channel, step, slots, rows)
-            if self._plan.check_inputs:
-                pieces = input_check(self._plan, step.size).pieces()
-                material = await receive_material(
-                    channel, DEALER, self._source, step.session, pieces
-                )
-                await self._check_rows(channel, step, material, self._share[slots])
-
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Receive the dealer's corrections of the searches that are due."""
         for step in self._pool.due(upcoming):
@@ -90,6 +71,22 @@ class Holder(EvaluatingServer[HolderMaterial]):
         masked = checked(message.values, size, dtype, MODEL_PROVIDER)
         scores = self._rows.products(self._share, masked, step) + material.constant
         await self._evaluate(channel, step, material.pieces, Shares(np.zeros_like(masked), scores))
+
+    async def _store(self, channel: Channel, step: Step) -> None:
+        """Open D of new or changed rows towards server 0; check the rows if the plan says so."""
+        message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
+        rows = checked(message.values, self._rows.size(step), self._share.dtype, CLIENT)
+        slots = self._rows.apply(step)
+        await self._mask(channel, step, slots, rows)
+        if self._plan.check_inputs:
+            pieces = input_check(self._plan, step.size).pieces()
+            material = await receive_material(channel, DEALER, self._source, step.session, pieces)
+            await self._check_rows(channel, step, material, self._share[slots])
+
+    async def _refresh(self, channel: Channel, step: Step) -> None:
+        """Replace one's share of rows and send server 0 the difference."""
+        slots = self._rows.apply(step)
+        await self._mask(channel, step, slots, self._share[slots])
 
     async def _mask(
         self, channel: Channel, step: Step, slots: npt.NDArray[np.int64], rows: RingArray

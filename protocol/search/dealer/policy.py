@@ -23,6 +23,7 @@ from protocol.search.two_party.policy import (
     evaluator_openings,
     ready_flows,
     score_flows,
+    share_flow,
     zeros_flow,
 )
 
@@ -42,10 +43,7 @@ _FLOWS: Final[tuple[Flow, ...]] = (
         "GallerySeed", "client", "model_provider", "enrol", "sharing", "share",
         "seed of share 0 of the new rows", "one of two shares; uniform on its own",
     ),
-    Flow(
-        "GalleryShares", "client", "gallery_holder", "enrol", "sharing", "share",
-        "share 1 of the new rows", "one of two shares; uniform on its own",
-    ),
+    share_flow("gallery_holder", "share 1"),
     Flow(
         "MaskedGallery", "gallery_holder", "model_provider", "enrol", "gallery-opening", "masked",
         "share 1 of D = G - A", "lets server 0 fold the dealer's mask into its share, once per row",

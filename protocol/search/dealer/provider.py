@@ -22,14 +22,13 @@ from protocol.search.dealer.material import (
     product_shares,
 )
 from protocol.search.pool import material_session
-from protocol.search.seeds import grant_seed, granted_seed
+from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
 from protocol.search.shape import input_check
 from protocol.search.two_party.evaluator import checked
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import first_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
-from protocol.sharing.additive import expand_share
-from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
+from protocol.sharing.prg import CorrelationSource, RandomBytes
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -53,15 +52,6 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         """Draw the evaluators' seed of zeros and receive the dealer's seed."""
         self._share_zeros(await grant_seed(channel, GALLERY_HOLDER, self._random_bytes))
         self._source = await granted_seed(channel, DEALER)
-
-    async def change(self, channel: Channel, step: Step) -> None:
-        """Open D of new or changed rows, move rows to fresh masks, or drop rows."""
-        if step.kind == "delete":
-            await self._rows.delete(channel, step)
-        elif step.kind == "refresh":
-            await self._refresh(channel, step)
-        else:
-            await self._store(channel, step)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Ask the dealer for the material of the searches that are due, and expand one's own.
@@ -98,7 +88,7 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
-        rows = expand_share(Seed(message.seed.array().tobytes()), "gallery-rows", size, ring)
+        rows = expanded_rows(message, size, ring)
         mask = gallery_mask(self._source, step.session, *size, ring)
         half = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
         rows -= mask

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from protocol.channel import At, Channel
 from protocol.gallery import SlotTable
-from protocol.messages import DeleteRows, SearchReady
-from protocol.parties import Party
+from protocol.messages import DeleteRows, GallerySeed, GalleryShares, SearchReady
+from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan, Step
 from protocol.search.answers import by_row_number
+from protocol.search.seeds import seed_tensor
 from protocol.search.shape import search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.outputs import answer_round, combine, combine_scores
+from protocol.sharing.additive import GALLERY_ROWS, split
 from protocol.sharing.prg import RandomBytes
 from protocol.sharing.ring import RingArray
+from protocol.tensors import Tensor
 
 __all__ = ["EvaluatedClient"]
 
 
-class EvaluatedClient(ABC):
-    """Owns what the servers hold shares of; a protocol says who they are and how rows are shared.
+class EvaluatedClient:
+    """Owns what the servers hold shares of; a protocol says who they are.
 
     Attributes:
         holders: everyone who holds a share or a mask of the rows.
@@ -39,8 +41,11 @@ class EvaluatedClient(ABC):
         self._table = SlotTable()
 
     async def share_rows(self, channel: Channel, step: Step, rows: RingArray) -> None:
-        """Share new or changed rows [n,D] between the servers."""
-        await self._share(channel, step, rows)
+        """Share rows: a seed to the provider, the rows minus what it expands to to the holder."""
+        at = At(step.session, "enrol")
+        seed, share = split(rows, GALLERY_ROWS, self._random_bytes)
+        await channel.send(MODEL_PROVIDER, GallerySeed(seed=seed_tensor(seed), rows=step.size), at)
+        await channel.send(GALLERY_HOLDER, GalleryShares(values=Tensor.of(share)), at)
         self._table.apply(step)
 
     async def delete_rows(self, channel: Channel, step: Step) -> None:
@@ -61,7 +66,3 @@ class EvaluatedClient(ABC):
         if self._plan.open_scores:
             found["scores"] = await combine_scores(channel, shape, self.evaluators)
         return by_row_number(found, self._table, self._plan)
-
-    @abstractmethod
-    async def _share(self, channel: Channel, step: Step, rows: RingArray) -> None:
-        """Send every server its part of the rows."""

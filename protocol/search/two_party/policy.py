@@ -16,6 +16,7 @@ __all__ = [
     "evaluator_openings",
     "ready_flows",
     "score_flows",
+    "share_flow",
     "zeros_flow",
 ]
 
@@ -77,6 +78,14 @@ def zeros_flow(sender: Party, receiver: Party) -> Flow:
         "32-byte seed of the evaluators' sharings of zero",
         "re-randomises shares of an answer, so that whoever knows all masks learns no more from "
         "them than the answer",
+    )  # fmt: skip
+
+
+def share_flow(server: Party, share: str) -> Flow:
+    """Return the row by which a server gets its share of new rows."""
+    return Flow(
+        "GalleryShares", "client", server, "enrol", "sharing", "share",
+        f"{share} of the new rows", "one of two shares; uniform on its own",
     )  # fmt: skip
 
 

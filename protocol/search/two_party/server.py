@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, NamedTuple, TypeVar
-
-import numpy as np
+from typing import ClassVar, NamedTuple, TypeVar
 
 from protocol.channel import Channel
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
-from protocol.plan import RunPlan, Step
-from protocol.search.pool import Pool
+from protocol.plan import Step
+from protocol.search.server import GalleryServer
 from protocol.search.shape import input_check
-from protocol.search.shared_rows import SharedRows
-from protocol.search.sides import Answers
 from protocol.search.two_party.evaluator import Evaluator
 from protocol.search.two_party.input_check import check_inputs
 from protocol.search.two_party.outputs import SCORE_ROUND, answer, send_scores
@@ -33,28 +29,17 @@ class Shares(NamedTuple):
     scores: RingArray
 
 
-class EvaluatingServer(Generic[T]):
-    """Holds rows and a pool of material, and turns score shares into an answer share.
+class EvaluatingServer(GalleryServer[T]):
+    """Turns score shares into an answer share.
 
     Attributes:
         peer: the other evaluator.
         first: whether this one adds public constants.
-        matrices: how many sharings of the rows it takes part in.
     """
 
     peer: ClassVar[Party]
     first: ClassVar[bool]
-    matrices: ClassVar[int] = 1
-
-    def __init__(self, plan: RunPlan) -> None:
-        self._plan = plan
-        self._rows = SharedRows(plan, self.matrices)
-        self._pool: Pool[T] = Pool(plan)
-        self._zeros: ZeroShares
-
-    def observed(self) -> Answers:
-        """Return the material ledger: searches issued and consumed."""
-        return {"material": np.array(self._pool.ledger)}
+    _zeros: ZeroShares
 
     def _share_zeros(self, source: CorrelationSource) -> None:
         """Take the seed that only the two evaluators have."""

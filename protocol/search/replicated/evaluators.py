@@ -1,0 +1,159 @@
+"""Servers 1 and 2 of the replicated protocol, which evaluate the answer between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from protocol.channel import At, Channel
+from protocol.messages import (
+    GallerySeed,
+    GalleryShares,
+    MaskedGallery,
+    MaskedProbes,
+    MaskedProducts,
+    SearchReady,
+)
+from protocol.parties import AUXILIARY_SERVER, CLIENT, GALLERY_HOLDER, MODEL_PROVIDER
+from protocol.plan import RunPlan, Step
+from protocol.search.replicated.material import (
+    HolderMaterial,
+    probe_share,
+    row_change,
+    row_offset,
+    score_mask,
+)
+from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
+from protocol.search.shape import input_check
+from protocol.search.two_party.evaluator import checked
+from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
+from protocol.search.two_party.pieces import Material, Piece, first_material
+from protocol.search.two_party.server import EvaluatingServer, Shares
+from protocol.search.two_party.transfer import receive_material
+from protocol.sharing.prg import CorrelationSource, RandomBytes
+from protocol.sharing.ring import RingArray
+from protocol.tensors import Tensor
+
+__all__ = ["Auxiliary", "Holder"]
+
+T = TypeVar("T")
+
+
+class _RowHolder(EvaluatingServer[T]):
+    """Keeps one matrix; learns the number of rows and of queries."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        super().__init__(plan)
+        (self._share,) = self._rows.matrices
+        self._source: CorrelationSource
+
+    async def _refresh(self, channel: Channel, step: Step) -> None:
+        """Take from one's share what server 0 adds to the other, from a fresh seed."""
+        source = await granted_seed(channel, MODEL_PROVIDER, At(step.session, "offline"))
+        change = row_change(source, step, self._rows.size(step), self._rows.ring)
+        self._share[self._rows.apply(step)] -= change
+
+
+class Holder(_RowHolder[HolderMaterial]):
+    """Server 1: keeps H1 and knows q1, so that its score share is complete before the search."""
+
+    peer = AUXILIARY_SERVER
+    first = True
+
+    def __init__(self, plan: RunPlan, random_bytes: RandomBytes) -> None:
+        super().__init__(plan)
+        self._random_bytes = random_bytes
+
+    async def setup(self, channel: Channel) -> None:
+        """Draw the evaluators' seed of zeros and receive server 0's seed."""
+        self._share_zeros(await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes))
+        self._source = await granted_seed(channel, MODEL_PROVIDER)
+
+    async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
+        """Expand the material of the searches that are due and compute H1 q1 of all of them.
+
+        No communication but the word to the client.
+        """
+        due = self._pool.due(upcoming)
+        probes = [probe_share(self._source, self._rows.shape(step)) for step in due]
+        products = self._rows.products_by_search(self._share, probes, due)
+        for share, (step, product) in zip(probes, products, strict=True):
+            shape = self._rows.shape(step)
+            pieces = first_material(self._source, step.session, search_pieces(shape))
+            scores = product + score_mask(self._source, shape)
+            self._pool.put(step.session, HolderMaterial(pieces, Shares(share, scores)))
+            await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
+
+    async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
+        """Evaluate the answer; learns nothing: every opened value is uniform."""
+        del probes  # this server has none
+        pieces, shares = self._pool.take(step.session)
+        await self._evaluate(channel, step, pieces, shares)
+
+    async def _store(self, channel: Channel, step: Step) -> None:
+        """Keep H1 of new or changed rows and send server 2 H2 = H1 - s, uniform to it.
+
+        n D ring elements, once per row. Both sharings stem from one, so no client can give two.
+        """
+        at = At(step.session, "enrol")
+        message = await channel.receive(CLIENT, GalleryShares, at)
+        size, ring = self._rows.size(step), self._rows.ring
+        rows = checked(message.values, size, ring.dtype, CLIENT)
+        other = rows - row_offset(self._source, step, size, ring)
+        await channel.send(AUXILIARY_SERVER, MaskedGallery(values=Tensor.of(other)), at)
+        self._share[self._rows.apply(step)] = rows
+        if self._plan.check_inputs:
+            pieces = input_check(self._plan, step.size).pieces()
+            material = first_material(self._source, step.session, pieces)
+            await self._check_rows(channel, step, material, rows)
+
+
+class Auxiliary(_RowHolder[Material]):
+    """Server 2: keeps H2 and is sent q0 and server 0's masked product."""
+
+    peer = GALLERY_HOLDER
+    first = False
+
+    async def setup(self, channel: Channel) -> None:
+        """Receive server 0's seed, and the seed of zeros from the other evaluator."""
+        self._source = await granted_seed(channel, MODEL_PROVIDER)
+        self._share_zeros(await granted_seed(channel, GALLERY_HOLDER))
+
+    async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
+        """Receive server 0's corrections of the searches that are due."""
+        for step in self._pool.due(upcoming):
+            material = await self._received(channel, step, search_pieces(self._rows.shape(step)))
+            self._pool.put(step.session, material)
+            await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
+
+    async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
+        """Compute H2 q0, add server 0's masked product, evaluate the answer.
+
+        Learns nothing: q0, the masked product and every opened value are uniform.
+        """
+        del probes  # this server has none
+        pieces = self._pool.take(step.session)
+        at, shape = At(step.session, "online", SCORE_ROUND), self._rows.shape(step)
+        message = await channel.receive(MODEL_PROVIDER, MaskedProbes, at)
+        other = checked(message.values, self._rows.size(step), self._share.dtype, MODEL_PROVIDER)
+        scores = self._rows.products(self._share, other, step)
+        product = await channel.receive(MODEL_PROVIDER, MaskedProducts, at)
+        scores += checked(product.values, shape.pairs, self._share.dtype, MODEL_PROVIDER)
+        await self._evaluate(channel, step, pieces, Shares(other, scores))
+
+    async def _store(self, channel: Channel, step: Step) -> None:
+        """Keep H2 of new or changed rows; to check them, expand G0, which goes with H1."""
+        at, size, ring = At(step.session, "enrol"), self._rows.size(step), self._rows.ring
+        message = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
+        rows = checked(message.values, size, ring.dtype, GALLERY_HOLDER)
+        self._share[self._rows.apply(step)] = rows
+        if self._plan.check_inputs:
+            seed = await channel.receive(MODEL_PROVIDER, GallerySeed, at)
+            material = await self._received(
+                channel, step, input_check(self._plan, step.size).pieces()
+            )
+            await self._check_rows(channel, step, material, expanded_rows(seed, size, ring))
+
+    async def _received(self, channel: Channel, step: Step, pieces: Sequence[Piece]) -> Material:
+        """Complete one's material with what server 0 ships."""
+        return await receive_material(channel, MODEL_PROVIDER, self._source, step.session, pieces)
