@@ -117,9 +117,10 @@ def _check_output(search: SearchSpec) -> Iterator[Problem]:
     if search.top_k != 1 and search.output != "identity":
         message = f"top_k names rows, output {search.output} names none"
         yield Problem("search.top_k", message, "use search.output: identity")
-    if search.check_inputs and search.protocol != "dealer":
+    kinds = {flow.kind for flow in policy_named(search.protocol).flows}
+    if search.check_inputs and "RevealedBits" not in kinds:
         message = f"protocol {search.protocol} cannot check inputs inside the computation"
-        yield Problem("search.check_inputs", message, "use search.protocol: dealer, or false")
+        yield Problem("search.check_inputs", message, "use protocol dealer or replicated, or false")
     if search.low_water is not None and search.low_water > (search.pool or search.low_water):
         message = f"the low-water mark {search.low_water} lies above the pool of {search.pool}"
         yield Problem("search.low_water", message, f"use at most {search.pool}")

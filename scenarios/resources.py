@@ -111,10 +111,11 @@ def _too_large(scenario: Scenario, available_bytes: int) -> list[Problem]:
 def gallery_memory_bytes(scenario: Scenario) -> int:
     """Estimate the peak memory of all parties and the evaluator, which share this machine.
 
-    Per gallery element: two servers hold a masked row each, the dealer its mask and the setup one
-    opened copy (ring elements); the evaluator holds the float rows and the integer oracle. Per
-    probe and entry: two decision bits, and four scores when scores are opened. Per entry of a
-    batch: two score shares and the comparison's material.
+    Per gallery element the model provider holds two ring elements and two other parties one each:
+    with a dealer its share and the opened row, the holder's share and the dealer's mask; replicated
+    one share of either sharing, and two servers the other. The evaluator holds the float rows and
+    the integer oracle. Per probe and entry: two decision bits, and four scores when scores are
+    opened. Per entry of a batch: two score shares and the comparison's material.
     """
     data = scenario.data
     ring_bytes = scenario.search.ring_bits // 8

@@ -64,6 +64,20 @@ def test_a_changing_gallery_is_the_same_on_ray_and_in_memory(tmp_path: Path) -> 
     assert_declared_costs(ray)
 
 
+def test_the_replicated_protocol_runs_end_to_end_on_ray(tmp_path: Path) -> None:
+    overrides = (
+        "search.protocol=replicated", "search.output=identity", "search.check_inputs=true",
+        "insecure=[]",
+    )  # fmt: skip
+    ray = run(tmp_path, "ray", *overrides)
+    seen = observations(ray)
+    np.testing.assert_array_equal(seen["secure_identity"], seen["oracle_identity"])
+    assert (seen["secure_identity"] >= 0).any()
+    assert_declared_costs(ray)
+    parties = {event["party"] for event in journal(ray)}
+    assert parties == {"client", "model_provider", "gallery_holder", "auxiliary_server"}
+
+
 def assert_declared_costs(directory: Path) -> None:
     record = msgspec.json.decode((directory / RECORD).read_bytes(), type=dict[str, Any])
     assert record["runtime"] == "ray"
