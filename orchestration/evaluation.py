@@ -45,7 +45,8 @@ def observe(
     Returns:
         Identities, -1 for probes whose person has no row at their moment; `live` bool[P,N] where
         the gallery changes; `oracle_match` bool[P,N]; the secure answer beside the oracle's at
-        the run's output level; scores only where the scenario opens them.
+        the run's output level; scores only where the scenario opens them, [P,N] or, in a
+        verification, [P] of the claimed rows.
     """
     client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
     scores = oracle_scores(plan, client["rows"], provider["probes"])
@@ -56,14 +57,23 @@ def observe(
             arrays["secure_identity"], arrays["oracle_identity"], scores
         )
     if plan.open_scores:
-        arrays["secure_scores"] = client["scores"].astype(np.int32)
-        arrays["oracle_scores"] = scores.astype(np.int32)
-        arrays["protected_scores"] = by_row_number(
-            plan, cosine_scores(client["row_embeddings"], provider["probe_embeddings"])
+        cosines = cosine_scores(client["row_embeddings"], provider["probe_embeddings"])
+        arrays["oracle_scores"] = _asked(arrays, scores.astype(np.int32))
+        arrays["secure_scores"] = (
+            client["scores"].astype(np.int32).reshape(arrays["oracle_scores"].shape)
         )
+        arrays["protected_scores"] = _asked(arrays, by_row_number(plan, cosines))
         if baseline is not None:
-            arrays["baseline_scores"] = by_row_number(plan, baseline)
+            arrays["baseline_scores"] = _asked(arrays, by_row_number(plan, baseline))
     return arrays
+
+
+def _asked(arrays: Arrays, scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the scores a run computes: all [P,R], or [P] of the claimed rows."""
+    if "claimed_row" not in arrays:
+        return scores
+    claimed: npt.NDArray[Any] = scores[np.arange(len(scores)), arrays["claimed_row"]]
+    return claimed
 
 
 def oracle_scores(

@@ -132,7 +132,7 @@ def _threshold(
     """Return the ring threshold: the scenario's cosine, or calibrated on impostor pairs.
 
     A gallery of N rows answers an unknown probe wrongly with probability 1 - (1 - FAR)^N, so
-    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N).
+    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N). A verification is one pair.
     """
     if scenario.search.threshold is not None:
         return form.ring_threshold(scenario.search.threshold), ()
@@ -141,7 +141,8 @@ def _threshold(
         hint = "give search.threshold as a cosine"
         raise ScenarioError(message, where="search.threshold", hint=hint)
     impostors = _impostor_scores(scenario, form, cohort)
-    far = 1 - (1 - scenario.search.fpir) ** (1 / scenario.data.entries)
+    compared = 1 if scenario.search.task == "verify" else scenario.data.entries
+    far = 1 - (1 - scenario.search.fpir) ** (1 / compared)
     allowed = int(far * impostors.size)
     threshold = int(np.partition(impostors, -(allowed + 1))[-(allowed + 1)]) + 1
     if allowed:

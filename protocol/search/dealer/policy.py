@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.flows import (
+    ANSWER_KNOWLEDGE,
     FEATURE_FLOWS,
     Coalition,
     Flow,
@@ -96,8 +97,7 @@ _OPENINGS: Final[tuple[Opening, ...]] = (
 _LEARNS: Final[dict[Party, tuple[Knowledge, ...]]] = {
     "client": (
         Knowledge("its own embeddings", "returned by the provider at enrolment"),
-        Knowledge("which rows match its probes", "combines both decision shares"),
-        Knowledge("the number of enrolled rows", "length of the match bitmap"),
+        *ANSWER_KNOWLEDGE,
     ),
     "model_provider": (
         Knowledge("protected features of every picture", "needed to compute embeddings"),
