@@ -28,6 +28,7 @@ from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
 from scenarios.course import Course, scenario_course
 from scenarios.datasets import DataSet, open_scenario_data, split_scenario_data
+from scenarios.resources import MATERIAL_BYTES_PER_PAIR, PREPARED_BYTES
 from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "prepare"]
@@ -35,8 +36,6 @@ __all__ = ["Preparation", "prepare"]
 CALIBRATION_PEOPLE = 1500
 MINIMUM_IMPOSTORS = 100
 LOAD_BATCH = 64
-PREPARED_BYTES = 512 << 20
-MATERIAL_BYTES_PER_ENTRY = 32
 
 
 class Preparation(NamedTuple):
@@ -199,7 +198,7 @@ def _pool(scenario: Scenario, steps: Sequence[Step]) -> int:
     searches = [step.size for step in steps if step.kind == "search"]
     rows = 1 if scenario.search.task == "verify" else scenario.data.entries + scenario.newcomers
     largest = max(searches, default=1) * rows
-    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_ENTRY)))
+    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_PAIR)))
 
 
 def _briefs(

@@ -89,6 +89,7 @@ class Policy(NamedTuple):
         learns: what each party learns.
         coalitions: what parties that pool their views would learn.
         shortcuts: `insecure:` entries a scenario must have to use the protocol at all.
+        held: ring elements each party keeps per element of the gallery.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Policy(NamedTuple):
     learns: dict[Party, tuple[Knowledge, ...]]
     coalitions: tuple[Coalition, ...]
     shortcuts: tuple[str, ...] = ()
+    held: tuple[tuple[Party, int], ...] = ()
 
     def find(self, kind: str, sender: Party, receiver: Party, phase: Phase) -> Flow | None:
         """Return the row of a message; None if the policy has none."""

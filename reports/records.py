@@ -142,6 +142,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     features_s_per_face: float | None
     costs: list[CostRow]
     material: dict[str, int] | None = None
+    peak_rss_bytes: dict[str, int] = {}
     audit_hash: str
     warnings: list[str]
 

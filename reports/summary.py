@@ -112,6 +112,7 @@ def _run(run: RunFiles) -> dict[str, Any]:
         "scale": record.scale,
         "threshold_cosine": record.threshold_cosine,
         "threshold_ring": record.threshold_ring,
+        "peak_rss_bytes": record.peak_rss_bytes,
         "audit_hash": record.audit_hash,
     }
 

@@ -10,7 +10,7 @@ from reports.answers import LEVELS
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
 from reports.records import CostRow, RunRecord
-from reports.wording import changed, count, decimal, duration, party_name, size
+from reports.wording import PARTY_NAMES, changed, count, decimal, duration, party_name, size
 
 __all__ = [
     "Bar",
@@ -154,6 +154,8 @@ def run_rows(run: Row) -> Iterator[tuple[str, str]]:
         yield "Gallery changes between searches", changed(run["changes"])
     yield "Runtime", run["runtime"]
     yield "Wall time", duration(run["wall_s"])
+    for party, peak in run["peak_rss_bytes"].items():
+        yield f"Peak memory, {PARTY_NAMES.get(party, party).lower()}", size(peak)
     yield "Run", run["id"]
     yield "Audit hash", run["audit_hash"]
 
