@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from orchestration.runtime.outcome import PartyOutcome
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
-from protocol.plan import RunPlan, Step
+from protocol.plan import RunPlan
 from protocol.search import plaintext
 from protocol.search.answers import ABSENT_SCORE
 
@@ -45,7 +45,8 @@ def observe(
     Returns:
         Identities, -1 for probes whose person has no row at their moment; `live` bool[P,N] where
         the gallery changes; `oracle_match` bool[P,N]; the secure answer beside the oracle's at
-        the run's output level; scores only where the scenario opens them.
+        the run's output level; scores only where the scenario opens them, [P,N] or, in a
+        verification, [P] of the claimed rows.
     """
     client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
     scores = oracle_scores(plan, client["rows"], provider["probes"])
@@ -56,14 +57,23 @@ def observe(
             arrays["secure_identity"], arrays["oracle_identity"], scores
         )
     if plan.open_scores:
-        arrays["secure_scores"] = client["scores"].astype(np.int32)
-        arrays["oracle_scores"] = scores.astype(np.int32)
-        arrays["protected_scores"] = by_row_number(
-            plan, cosine_scores(client["row_embeddings"], provider["probe_embeddings"])
+        cosines = cosine_scores(client["row_embeddings"], provider["probe_embeddings"])
+        arrays["oracle_scores"] = _asked(arrays, scores.astype(np.int32))
+        arrays["secure_scores"] = (
+            client["scores"].astype(np.int32).reshape(arrays["oracle_scores"].shape)
         )
+        arrays["protected_scores"] = _asked(arrays, by_row_number(plan, cosines))
         if baseline is not None:
-            arrays["baseline_scores"] = by_row_number(plan, baseline)
+            arrays["baseline_scores"] = _asked(arrays, by_row_number(plan, baseline))
     return arrays
+
+
+def _asked(arrays: Arrays, scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the scores a run computes: all [P,R], or [P] of the claimed rows."""
+    if "claimed_row" not in arrays:
+        return scores
+    claimed: npt.NDArray[Any] = scores[np.arange(len(scores)), arrays["claimed_row"]]
+    return claimed
 
 
 def oracle_scores(
@@ -77,9 +87,9 @@ def oracle_scores(
         probes: integer probes [P,D].
     """
     found, probe = [], 0
-    for step, current in _moments(plan):
-        found.append(_scores(current, versions, probes[probe : probe + step.size]))
-        probe += step.size
+    for count, current in _moments(plan):
+        found.append(_scores(current, versions, probes[probe : probe + count]))
+        probe += count
     return np.concatenate(found)
 
 
@@ -89,19 +99,28 @@ def by_row_number(plan: RunPlan, cosines: npt.NDArray[np.float32]) -> npt.NDArra
     A row that is not in the gallery gets a value below every cosine.
     """
     found, probe = [], 0
-    for step, current in _moments(plan):
-        mine = cosines[probe : probe + step.size, current]
+    for count, current in _moments(plan):
+        mine = cosines[probe : probe + count, current]
         mine[:, current < 0] = ABSENT_COSINE
         found.append(mine)
-        probe += step.size
+        probe += count
     return np.concatenate(found)
 
 
-def _moments(plan: RunPlan) -> Iterator[tuple[Step, Versions]]:
-    """Yield every search with the version of each row number at its moment, -1 for none."""
+def _moments(plan: RunPlan) -> Iterator[tuple[int, Versions]]:
+    """Yield how many probes meet one gallery, and the version of each row number in it.
+
+    A row number that is not in the gallery has version -1.
+    """
     current = np.full(plan.rows, -1)
-    row = version = 0
+    row = version = probes = 0
     for step in plan.steps:
+        if step.kind == "search":
+            probes += step.size
+            continue
+        if probes:
+            yield probes, current
+            probes = 0
         if step.kind == "enrol":
             current[row : row + step.size] = np.arange(version, version + step.size)
             row += step.size
@@ -109,9 +128,9 @@ def _moments(plan: RunPlan) -> Iterator[tuple[Step, Versions]]:
             current[list(step.rows)] = np.arange(version, version + step.size)
         elif step.kind == "delete":
             current[list(step.rows)] = -1
-        elif step.kind == "search":
-            yield step, current
         version += step.size if step.kind in ("enrol", "update") else 0
+    if probes:
+        yield probes, current
 
 
 def oracle_answers(plan: RunPlan, scores: npt.NDArray[np.int64]) -> Arrays:
@@ -162,7 +181,7 @@ def _identities(plan: RunPlan, gallery: Sequence[str], probes: Sequence[str]) ->
     people = np.array([numbers.get(name, -1) for name in probes], dtype=np.int32)
     found: Arrays = {"gallery_identity": rows, "probe_identity": people}
     live = np.concatenate(
-        [np.repeat(current[None] >= 0, step.size, axis=0) for step, current in _moments(plan)]
+        [np.repeat(current[None] >= 0, count, axis=0) for count, current in _moments(plan)]
     )
     if live.all():
         return found

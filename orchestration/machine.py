@@ -10,7 +10,14 @@ from typing import Final
 
 import psutil
 
-__all__ = ["cores", "file_limit", "free_memory_bytes", "memory_bytes", "shared_memory_bytes"]
+__all__ = [
+    "cores",
+    "file_limit",
+    "free_memory_bytes",
+    "memory_bytes",
+    "peak_memory_bytes",
+    "shared_memory_bytes",
+]
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place of shared memory on Linux
 
@@ -30,6 +37,14 @@ def memory_bytes() -> int:
 def free_memory_bytes() -> int:
     """Return the memory that can be had without swapping."""
     return int(psutil.virtual_memory().available)
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory this process ever had resident, shared pages included."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def shared_memory_bytes() -> int:

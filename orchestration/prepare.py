@@ -30,6 +30,7 @@ from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
 from scenarios.course import Course, scenario_course
 from scenarios.datasets import DataSet, open_scenario_data, split_scenario_data
+from scenarios.resources import MATERIAL_BYTES_PER_PAIR, PREPARED_BYTES
 from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "prepare"]
@@ -37,8 +38,6 @@ __all__ = ["Preparation", "prepare"]
 CALIBRATION_PEOPLE = 1500
 MINIMUM_IMPOSTORS = 100
 LOAD_BATCH = 64
-PREPARED_BYTES = 512 << 20
-MATERIAL_BYTES_PER_ENTRY = 32
 
 
 class Preparation(NamedTuple):
@@ -145,7 +144,7 @@ def _threshold(
     """Return the ring threshold: the scenario's cosine, or calibrated on impostor pairs.
 
     A gallery of N rows answers an unknown probe wrongly with probability 1 - (1 - FAR)^N, so
-    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N).
+    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N). A verification is one pair.
     """
     if scenario.search.threshold is not None:
         return form.ring_threshold(scenario.search.threshold), ()
@@ -154,7 +153,8 @@ def _threshold(
         hint = "give search.threshold as a cosine"
         raise ScenarioError(message, where="search.threshold", hint=hint)
     impostors = _impostor_scores(scenario, form, cohort)
-    far = 1 - (1 - scenario.search.fpir) ** (1 / scenario.data.entries)
+    compared = 1 if scenario.search.task == "verify" else scenario.data.entries
+    far = 1 - (1 - scenario.search.fpir) ** (1 / compared)
     allowed = int(far * impostors.size)
     threshold = int(np.partition(impostors, -(allowed + 1))[-(allowed + 1)]) + 1
     if allowed:
@@ -211,7 +211,7 @@ def _pool(scenario: Scenario, steps: Sequence[Step]) -> int:
     searches = [step.size for step in steps if step.kind == "search"]
     rows = 1 if scenario.search.task == "verify" else scenario.data.entries + scenario.newcomers
     largest = max(searches, default=1) * rows
-    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_ENTRY)))
+    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_PAIR)))
 
 
 def _briefs(

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.environment import environment
 from orchestration.journal import Event, audit_hash
+from orchestration.machine import peak_memory_bytes
 from orchestration.prepare import Preparation
 from orchestration.runtime.outcome import PartyOutcome
 from protocol.costs import DeclaredMessage, InputSize
@@ -76,6 +77,7 @@ def run_record(
         ),
         "bounds": [bound._asdict() for bound in bounds(plan)],
         "material": _ledger(outcomes[MODEL_PROVIDER].observed),
+        "peak_rss_bytes": _peaks(outcomes),
         "audit_hash": audit_hash(events),
         "warnings": list(preparation.notes),
     }
@@ -176,6 +178,13 @@ def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
         "synthetic_data": scenario.data.kind in {"synthetic", "templates"},
         "network": preparation.networks.name,
     }
+
+
+def _peaks(outcomes: Mapping[Party, PartyOutcome]) -> dict[str, int]:
+    """Return the most resident memory of every party's process, or of the one they share."""
+    peaks = {party: outcome.peak_rss_bytes for party, outcome in outcomes.items()}
+    own = {str(party): peak for party, peak in peaks.items() if peak is not None}
+    return own or {"all parties": peak_memory_bytes()}
 
 
 def _changes(plan: RunPlan) -> dict[str, int] | None:

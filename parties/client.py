@@ -60,13 +60,15 @@ class Client:
         self._probes = probes
         self._keys = keys
         self._side = protocol_named(plan.protocol).client(plan, random_bytes)
+        self._rows = np.empty((plan.versions, plan.dimension), dtype=_row_type(plan))
         self._observed: dict[str, list[npt.NDArray[Any]]] = {}
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role.
 
-        Observed: quantised rows [V,D] and enrolment embeddings [V,d] of every enrolment and
-        update, the answers over all probes and, where scores are opened, scores [P,R].
+        Observed: quantised rows [V,D] of every enrolment and update, in the smallest type that
+        holds them, and the answers over all probes; where scores are opened also scores [P,R] and
+        the enrolment embeddings [V,d].
         """
         enrolled = asked = 0
         for step in self._plan.steps:
@@ -78,7 +80,8 @@ class Client:
             elif step.kind != "refresh":
                 await self._enrol(channel, step, enrolled)
                 enrolled += step.size
-        return {name: np.concatenate(arrays) for name, arrays in self._observed.items()}
+        answers = {name: np.concatenate(arrays) for name, arrays in self._observed.items()}
+        return {"rows": self._rows, **answers}
 
     async def _enrol(self, channel: Channel, step: Step, start: int) -> None:
         """Embed through the provider, map under fresh keys, share the rows between servers."""
@@ -88,8 +91,9 @@ class Client:
         embeddings = message.values.array()
         rows = self._map_rows(embeddings, start)
         await self._side.share_rows(channel, step, self._ring.encode(rows))
-        self._note("rows", rows)
-        self._note("row_embeddings", embeddings)
+        self._rows[start : start + step.size] = rows
+        if self._plan.open_scores:
+            self._note("row_embeddings", embeddings)
 
     def _map_rows(self, embeddings: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.int32]:
         """Turn embeddings into gallery rows, each under its own fresh key if there is a key ring.
@@ -124,3 +128,9 @@ class Client:
 
     def _note(self, name: str, values: npt.NDArray[Any]) -> None:
         self._observed.setdefault(name, []).append(values)
+
+
+def _row_type(plan: RunPlan) -> np.dtype[Any]:
+    """Return the smallest type of the entries of honest rows: none is longer than the scale."""
+    largest = plan.scale or (1 << plan.ring_bits - 1) - 1
+    return np.min_scalar_type(-largest)

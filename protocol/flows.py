@@ -14,7 +14,9 @@ from protocol.errors import LocalProtocolError, PolicyViolationError
 from protocol.parties import Party, Phase
 
 __all__ = [
+    "ANSWER_KNOWLEDGE",
     "FEATURE_FLOWS",
+    "Answer",
     "Coalition",
     "Flow",
     "Form",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 Form = Literal["plain", "protected", "share", "masked", "output", "control"]
+Answer = Literal["match", "any", "count", "identity", "verified"]
 
 
 class Flow(NamedTuple):
@@ -54,10 +57,15 @@ class Opening(NamedTuple):
 
 
 class Knowledge(NamedTuple):
-    """Something a party learns, and how."""
+    """Something a party learns, and how; at some levels of the answer only, if any are named."""
 
     what: str
     how: str
+    answers: tuple[Answer, ...] = ()
+
+    def holds_for(self, answer: str) -> bool:
+        """Return whether it is learned where the client gets answers of this level."""
+        return not self.answers or answer in self.answers
 
 
 class Coalition(NamedTuple):
@@ -81,6 +89,7 @@ class Policy(NamedTuple):
         learns: what each party learns.
         coalitions: what parties that pool their views would learn.
         shortcuts: `insecure:` entries a scenario must have to use the protocol at all.
+        held: ring elements each party keeps per element of the gallery.
     """
 
     name: str
@@ -92,6 +101,7 @@ class Policy(NamedTuple):
     learns: dict[Party, tuple[Knowledge, ...]]
     coalitions: tuple[Coalition, ...]
     shortcuts: tuple[str, ...] = ()
+    held: tuple[tuple[Party, int], ...] = ()
 
     def find(self, kind: str, sender: Party, receiver: Party, phase: Phase) -> Flow | None:
         """Return the row of a message; None if the policy has none."""
@@ -166,3 +176,25 @@ FEATURE_FLOWS: Final[tuple[Flow, ...]] = (
         "the provider computes the embedding; the picture stays with the client",
     ),
 )  # fmt: skip
+
+ANSWER_KNOWLEDGE: Final[tuple[Knowledge, ...]] = (
+    Knowledge("which rows match its probes", "combines all shares of the match bits", ("match",)),
+    Knowledge("the number of enrolled rows", "length of the match bitmap", ("match",)),
+    Knowledge(
+        "whether some row matches a probe, not which or how many",
+        "combines all shares of one bit per probe", ("any",),
+    ),
+    Knowledge(
+        "how many rows match a probe, not which",
+        "combines all shares of one number per probe", ("count",),
+    ),
+    Knowledge(
+        "the numbers of the best matching rows, in order, not their scores",
+        "combines all shares of the row numbers", ("identity",),
+    ),
+    Knowledge(
+        "whether the row a probe claims matches, and nothing of any other row",
+        "combines all shares of one bit per probe", ("verified",),
+    ),
+)  # fmt: skip
+"""What the client learns of a probe, at each level of the answer; equal in all protocols."""

@@ -76,6 +76,11 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(step.size for step in self.steps if step.kind == "enrol")
 
     @property
+    def versions(self) -> int:
+        """Rows the client ever shares: enrolled ones and their updates."""
+        return sum(step.size for step in self.steps if step.kind in ("enrol", "update"))
+
+    @property
     def most_rows(self) -> int:
         """Largest number of rows the gallery holds at any time."""
         return max(self._sizes(), default=0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import math
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.records import ANSWERS, Arrays
 
-__all__ = ["UNITS", "Answer", "answer_of", "match_of"]
+__all__ = ["LEVELS", "UNITS", "Answer", "Side", "answer_bits", "answer_of", "match_of"]
+
+Side = Literal["secure", "oracle"]
 
 UNITS: Final = {
     "match": "decisions",
@@ -17,6 +20,15 @@ UNITS: Final = {
     "count": "match counts",
     "identity": "named rows",
     "verified": "verifications",
+}
+
+
+LEVELS: Final = {
+    "match": "for every row whether it matches",
+    "any": "whether some row matches, not which or how many",
+    "count": "how many rows match, not which",
+    "identity": "which rows match best, not how well",
+    "verified": "whether the claimed row matches",
 }
 
 
@@ -43,17 +55,34 @@ def answer_of(observations: Arrays) -> Answer:
     return Answer(level, observations[f"secure_{level}"], observations[f"oracle_{level}"])
 
 
-def match_of(observations: Arrays) -> NDArray[np.bool_] | None:
+def match_of(observations: Arrays, side: Side = "secure") -> NDArray[np.bool_] | None:
     """Return which rows the client knows to match, [P,N]; None where it learned less than that.
 
     An `identity` output names rows, so that all others do not match as far as the client knows.
+    The oracle's side is what an honest answer at the same output level would have told.
     """
     if "secure_match" in observations:
-        return observations["secure_match"]
+        return observations[f"{side}_match"]
     if "secure_identity" not in observations:
         return None
-    named = observations["secure_identity"]
+    named = observations[f"{side}_identity"]
     match = np.zeros(observations["oracle_match"].shape, dtype=np.bool_)
     probe, place = np.nonzero(named >= 0)
     match[probe, named[probe, place]] = True
     return match
+
+
+def answer_bits(answer: Answer, rows: int) -> float:
+    """Return how many bits the answer to one probe can tell at most.
+
+    That is the logarithm of the number of different answers; an `identity` answer is an ordered
+    list of up to k rows.
+    """
+    if answer.level in ("any", "verified"):
+        return 1.0
+    if answer.level == "match":
+        return float(rows)
+    if answer.level == "count":
+        return math.log2(rows + 1)
+    most = answer.secure.shape[1]
+    return math.log2(sum(math.perm(rows, named) for named in range(most + 1)))

@@ -38,7 +38,10 @@ def _oracle_equal(run: RunFiles) -> Check:
     arrays, answer = run.observations, answer_of(run.observations)
     wrong = int(np.count_nonzero(answer.secure != answer.oracle))
     detail = f"{answer.secure.size:,} {UNITS[answer.level]} "
-    detail += f"({run.probes:,} probes x {run.entries:,} entries)"
+    claims = answer.level == "verified"
+    detail += (
+        "(of one row each)" if claims else f"({run.probes:,} probes x {run.entries:,} entries)"
+    )
     detail += f": {wrong:,} differ" if wrong else " equal"
     scores = [name for name in ("secure_scores", "oracle_scores") if name in arrays]
     if len(scores) == 1:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reports.answers import LEVELS
 from reports.summary import Summary
 from reports.wording import changed
 
@@ -23,6 +24,12 @@ HEADS = {
     "baseline": "unprotected",
 }
 FPIR_SHOWN = (0.01, 0.001)
+FAR_SHOWN = (0.001,)
+AT_THRESHOLD = (
+    ("TPIR", "operating", "tpir"), ("FPIR", "operating", "fpir"),
+    ("detected", "detection", "detected"), ("FPIR", "detection", "fpir"),
+    ("TAR", "verification", "tar"), ("FAR", "verification", "far"),
+)  # fmt: skip
 KILO = 1000
 
 
@@ -78,8 +85,10 @@ def _accuracy_rows(columns: list[Row]) -> Iterator[tuple[str, list[Row | None]]]
     yield "rank-1 per person", [column["rank_1_per_person"] for column in columns]
     for fpir in FPIR_SHOWN:
         yield f"TPIR at FPIR {100 * fpir:g} %", [_tpir(column, fpir) for column in columns]
-    yield "TPIR at the threshold", [_operating(column, "tpir") for column in columns]
-    yield "FPIR at the threshold", [_operating(column, "fpir") for column in columns]
+    for far in FAR_SHOWN:
+        yield f"TAR at FAR {100 * far:g} %", [_tar(column, far) for column in columns]
+    for name, rates, rate in AT_THRESHOLD:
+        yield f"{name} at the threshold", [_operating(column, rates, rate) for column in columns]
 
 
 def _facts(summary: Summary) -> Table:
@@ -89,6 +98,7 @@ def _facts(summary: Summary) -> Table:
     for name, value in (
         ("protection", _protection(summary["protection"])),
         ("trust model", summary["protection"]["trust_model"]),
+        ("answer", _answer(summary["run"])),
         ("latency per probe", _latency(summary["latency"])),
         ("bytes per probe", _bytes(summary["traffic"]["per_probe_bytes"])),
     ):
@@ -103,6 +113,10 @@ def _protection(protection: Row) -> str:
         return f"no noise on the features, so no ε; {mapping}"
     whole = "none in total: colour has no noise" if total is None else f"{total:,.4g} in total"
     return f"ε {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
+
+
+def _answer(run: Row) -> str:
+    return f"{LEVELS[run['answer']]}; bits per probe: {run['answer_bits_per_probe']:,.6g}"
 
 
 def _latency(latency: Row) -> str:
@@ -147,10 +161,15 @@ def _tpir(column: Row, fpir: float) -> Row | None:
     return found[0] if found else None
 
 
-def _operating(column: Row, name: str) -> Row | None:
-    if column["operating"] is None or column["operating"][name]["value"] is None:
+def _tar(column: Row, far: float) -> Row | None:
+    found = [rate["tar"] for rate in column["tar_at_far"] if rate["far_target"] == far]
+    return found[0] if found else None
+
+
+def _operating(column: Row, rates: str, name: str) -> Row | None:
+    if column[rates] is None or column[rates][name]["value"] is None:
         return None
-    rate: Row = column["operating"][name]
+    rate: Row = column[rates][name]
     return rate
 
 

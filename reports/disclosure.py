@@ -106,10 +106,16 @@ class CoalitionRow(NamedTuple):
     excluded_by_trust_model: bool
 
 
-def party_views(events: Iterable[Event], policy: Policy) -> list[PartyView]:
-    """Return one view per party, in the order of the protocol's parties."""
+def party_views(events: Iterable[Event], policy: Policy, answer: str = "match") -> list[PartyView]:
+    """Return one view per party, in the order of the protocol's parties.
+
+    Args:
+        events: the journal.
+        policy: the protocol's.
+        answer: the level of the answer, which settles what the client learns of a probe.
+    """
     received = [event for event in events if event.event == "received"]
-    return [_view(p, [e for e in received if e.party == p], policy) for p in policy.parties]
+    return [_view(p, [e for e in received if e.party == p], policy, answer) for p in policy.parties]
 
 
 def matrix(events: Iterable[Event], policy: Policy) -> list[MatrixRow]:
@@ -152,7 +158,7 @@ def _matrix_cell(events: Sequence[Event], party: Party) -> MatrixCell:
     return MatrixCell(sent, sum(received) if received else None)
 
 
-def _view(party: Party, events: Sequence[Event], policy: Policy) -> PartyView:
+def _view(party: Party, events: Sequence[Event], policy: Policy, answer: str) -> PartyView:
     groups: dict[tuple[str, str, str, str, str], list[Event]] = {}
     for event in events:
         groups.setdefault(_label(event), []).append(event)
@@ -163,7 +169,8 @@ def _view(party: Party, events: Sequence[Event], policy: Policy) -> PartyView:
         key=lambda row: (_place(order, (row.kind, row.sender, row.phase)), row.kind, row.sender),
     )
     total = sum(event.payload_bytes for event in events)
-    return PartyView(party, party_name(party), policy.learns[party], tuple(rows), total)
+    learns = tuple(item for item in policy.learns[party] if item.holds_for(answer))
+    return PartyView(party, party_name(party), learns, tuple(rows), total)
 
 
 def _travelled(group: Sequence[Event], policy: Policy) -> Travelled:

@@ -23,7 +23,8 @@ from matplotlib.ticker import FuncFormatter
 from protocol.parties import PHASES, Phase
 from reports.accuracy import COLUMNS, curves
 from reports.metrics import UNMATED, rank_probes
-from reports.records import Arrays
+from reports.operating import genuine_claims
+from reports.records import CLAIMS, Arrays
 from reports.wording import party_name
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def curves_figure(observations: Arrays, fpir_target: float | None = None) -> str
 def scores_figure(observations: Arrays, threshold: float, score_unit: float) -> str | None:
     """Return histograms of the best score per probe, mated and unmated, as cosines.
 
+    In a verification they are of the claims, genuine ones and impostors' ones.
+
     Args:
         observations: the evaluator's arrays; None is returned where no scores are open.
         threshold: the operating threshold as a cosine.
@@ -113,12 +116,10 @@ def scores_figure(observations: Arrays, threshold: float, score_unit: float) -> 
     scores = observations.get("secure_scores")
     if scores is None or not scores.size or score_unit <= 0:
         return None
-    ranking = rank_probes(scores, observations["probe_identity"], observations["gallery_identity"])
-    mated = ranking.identity != UNMATED
+    (mated, mated_label), (unmated, unmated_label) = _scored(observations, scores)
     series = [
-        (ranking.mate[mated] / score_unit, _MATED, "mated: score of the own entry"),
-        (ranking.impostor[~mated] / score_unit, _UNMATED, "unmated: best score of any entry"),
-    ]
+        (mated / score_unit, _MATED, mated_label), (unmated / score_unit, _UNMATED, unmated_label),
+    ]  # fmt: skip
     with _style("scores"):
         figure, (axes,) = _canvas(2.9, top=0.38)
         _histograms(axes, series, threshold)
@@ -127,6 +128,19 @@ def scores_figure(observations: Arrays, threshold: float, score_unit: float) -> 
         axes.yaxis.set_major_formatter(FuncFormatter(_as_percent))
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1.19), ncols=2, borderaxespad=0)
         return _svg(figure, "Best scores of mated and unmated probes, with the threshold")
+
+
+def _scored(observations: Arrays, scores: NDArray[Any]) -> list[tuple[NDArray[Any], str]]:
+    """Return the scores that should be high and those that should be low, with their names."""
+    if CLAIMS in observations:
+        genuine = genuine_claims(observations)
+        return [(scores[genuine], "genuine claims"), (scores[~genuine], "impostors' claims")]
+    ranking = rank_probes(scores, observations["probe_identity"], observations["gallery_identity"])
+    mated = ranking.mated
+    return [
+        (ranking.mate[mated], "mated: score of the own entry"),
+        (ranking.impostor[~mated], "unmated: best score of any entry"),
+    ]
 
 
 def compute_figure(compute: Sequence[Mapping[str, Any]], probes: int) -> str | None:

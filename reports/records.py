@@ -43,7 +43,7 @@ SCENARIO, JOURNAL, OBSERVATIONS, RECORD = (
 FAILED = "failed.json"
 IDENTITIES = ("gallery_identity", "probe_identity")
 ORACLE = "oracle_match"
-LIVE = "live"
+LIVE, CLAIMS = "live", "claimed_row"
 ANSWERS = ("match", "any", "count", "identity", "verified")
 SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
 
@@ -147,6 +147,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     features_s_per_face: float | None
     costs: list[CostRow]
     material: dict[str, int] | None = None
+    peak_rss_bytes: dict[str, int] = {}
     audit_hash: str
     warnings: list[str]
 
@@ -158,8 +159,9 @@ class RunFiles(NamedTuple):
     entries (row numbers ever given out): gallery_identity int64[N]; probe_identity int64[P] with
     -1 for people without a row when they are searched; where the gallery changes live bool[P,N],
     the rows each probe met; oracle_match bool[P,N]; the answer at the output level as secure_X
-    beside oracle_X; and, where the scenario opens scores, secure_scores, oracle_scores,
-    protected_scores and (with a baseline) baseline_scores [P,N].
+    beside oracle_X; in a verification claimed_row int[P]; and, where the scenario opens scores,
+    secure_scores, oracle_scores, protected_scores and (with a baseline) baseline_scores, [P,N]
+    or, in a verification, [P].
     """
 
     path: Path
@@ -265,8 +267,9 @@ def read_observations(path: Path) -> Arrays:
         arrays[name] = arrays[name].astype(np.int64)
     shape = arrays["probe_identity"].size, arrays["gallery_identity"].size
     _check_answers(arrays, shape, path)
+    scored = shape[:1] if CLAIMS in arrays else shape
     for name in arrays.keys() & set(SCORES):
-        _check(arrays, name, "iuf", shape, path)
+        _check(arrays, name, "iuf", scored, path)
         if not np.isfinite(arrays[name]).all():
             raise DataError(f"{name} holds values that are no numbers", where=str(path))
     return arrays
@@ -277,10 +280,22 @@ def _check_answers(arrays: Arrays, shape: tuple[int, int], path: Path) -> None:
     for name in (ORACLE, "secure_match", LIVE):
         if name in arrays:
             _check(arrays, name, "b", shape, path)
-    for name in ("any", "verified"):
+    for name, kinds in (("any", "b"), ("verified", "b"), ("count", "iu")):
         for side in ("secure", "oracle"):
             if f"{side}_{name}" in arrays:
-                _check(arrays, f"{side}_{name}", "b", shape[:1], path)
+                _check(arrays, f"{side}_{name}", kinds, shape[:1], path)
+    for name in ("secure_identity", "oracle_identity", CLAIMS):
+        if name in arrays:
+            _check_rows(arrays, name, shape, path)
+
+
+def _check_rows(arrays: Arrays, name: str, shape: tuple[int, int], path: Path) -> None:
+    """Check that an array names rows of the gallery, or -1 for none, for every probe."""
+    rows = arrays[name]
+    _check(arrays, name, "iu", (shape[0], *rows.shape[1:2]), path)
+    if rows.size and not -1 <= rows.min() <= rows.max() < shape[1]:
+        text = f"{name} names rows that do not exist"
+        raise DataError(text, where=str(path), hint=_INCOMPLETE)
 
 
 def _refuse_failed(run_dir: Path) -> None:

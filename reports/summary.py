@@ -12,6 +12,7 @@ import numpy as np
 
 from protocol.errors import DataError
 from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
+from reports.answers import answer_bits, answer_of
 from reports.checks import run_checks
 from reports.html import render
 from reports.latency import latency_summary
@@ -91,7 +92,7 @@ def summarise(run: RunFiles) -> dict[str, Any]:
 
 
 def _run(run: RunFiles) -> dict[str, Any]:
-    record = run.record
+    record, answer = run.record, answer_of(run.observations)
     mated = int(np.count_nonzero(run.observations["probe_identity"] != UNMATED))
     return {
         "id": record.run,
@@ -104,11 +105,14 @@ def _run(run: RunFiles) -> dict[str, Any]:
         "unmated": run.probes - mated,
         "batch": record.batch,
         "changes": record.changes,
+        "answer": answer.level,
+        "answer_bits_per_probe": round(answer_bits(answer, run.entries), 2),
         "dimension": record.dimension,
         "ring_bits": record.ring_bits,
         "scale": record.scale,
         "threshold_cosine": record.threshold_cosine,
         "threshold_ring": record.threshold_ring,
+        "peak_rss_bytes": record.peak_rss_bytes,
         "audit_hash": record.audit_hash,
     }
 

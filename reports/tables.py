@@ -10,7 +10,7 @@ import pandas as pd
 from protocol.errors import DataError
 from reports.answers import answer_of, match_of
 from reports.latency import compute_table, searches
-from reports.records import RunFiles
+from reports.records import CLAIMS, RunFiles
 from reports.traffic import grouped
 
 __all__ = ["run_tables", "write_tables"]
@@ -55,18 +55,19 @@ def write_tables(run: RunFiles, folder: Path) -> list[Path]:
 
 
 def _decisions(run: RunFiles) -> pd.DataFrame:
-    """Return, per probe, its person, how many rows matched, and whether the own row did."""
-    seen = run.observations
+    """Return, per probe, its person, the answer as far as it fits a cell, and whether it is right.
+
+    Where the client learns about rows, that is how many matched and whether its own row did.
+    """
+    seen, answer = run.observations, answer_of(run.observations)
+    columns = {"probe_identity": seen["probe_identity"], "mated": seen["probe_identity"] >= 0}
     match = match_of(seen)
     if match is None:
-        match = seen["oracle_match"]
-    own = seen["probe_identity"][:, None] == seen["gallery_identity"][None, :]
-    return pd.DataFrame(
-        {
-            "probe_identity": seen["probe_identity"],
-            "mated": seen["probe_identity"] >= 0,
-            "rows_matched": match.sum(axis=1),
-            "own_row_matched": (match & own).any(axis=1),
-            "equals_oracle": answer_of(seen).right,
-        }
-    )
+        columns[answer.level] = answer.secure
+    else:
+        own = seen["probe_identity"][:, None] == seen["gallery_identity"][None, :]
+        columns["rows_matched"] = match.sum(axis=1)
+        columns["own_row_matched"] = (match & own).any(axis=1)
+    if CLAIMS in seen:
+        columns[CLAIMS] = seen[CLAIMS]
+    return pd.DataFrame({**columns, "equals_oracle": answer.right})

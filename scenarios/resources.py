@@ -8,19 +8,35 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped,unused-ignore]
 
+from protocol.search.policies import policy_named
 from scenarios.datasets.lfw import LFW_FILES
 from scenarios.specs import DataSpec, Scenario
 from scenarios.validation import Problem, raise_problems
 
-__all__ = ["available_memory_bytes", "check_runnable", "data_root", "gallery_memory_bytes"]
+__all__ = [
+    "MATERIAL_BYTES_PER_PAIR",
+    "PREPARED_BYTES",
+    "available_memory_bytes",
+    "check_runnable",
+    "data_root",
+    "gallery_memory_bytes",
+    "party_memory_bytes",
+]
 
 DATA_VARIABLE = "BAUTA_DATA"
 TEACHERS = {
     "ms1m": Path("weights/mobilefacenet_ms1m.npz"),
     "casia": Path("weights/mobilefacenet_casia.npz"),
 }
+GIB = 2**30
+PREPARED_BYTES = 512 << 20
+"""Memory each server sets aside for material that is made ahead, unless `search.pool` says."""
+MATERIAL_BYTES_PER_PAIR = 32
+NAME_BYTES = 100
+SPLIT_BYTES = 700
 _CGROUP = Path("/sys/fs/cgroup")
 _LFW_HINT = (
     "set BAUTA_DATA to a folder that holds data/lfw/ (lfw112_q95.zip, peopleDevTrain.txt, "
@@ -100,30 +116,68 @@ def _too_large(scenario: Scenario, available_bytes: int) -> list[Problem]:
     needed = gallery_memory_bytes(scenario)
     if needed <= available_bytes:
         return []
+    parts = party_memory_bytes(scenario)
+    listed = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items() if size >= 0.01 * GIB)
     message = (
-        f"{scenario.data.entries} entries need about {_gib(needed)} of memory (shares, masks and "
-        f"oracle), {_gib(available_bytes)} are available"
+        f"{scenario.data.entries} entries need about {_gib(needed)} of memory ({listed}), "
+        f"{_gib(available_bytes)} are available"
     )
     largest = max(1, int(scenario.data.entries * available_bytes / needed))
     return [Problem("data.entries", message, f"use at most about {largest}")]
 
 
 def gallery_memory_bytes(scenario: Scenario) -> int:
-    """Estimate the peak memory of all parties and the evaluator, which share this machine.
+    """Estimate the peak memory a gallery takes in all parties and the evaluator, on one machine."""
+    return sum(party_memory_bytes(scenario).values())
 
-    Per gallery element the model provider holds two ring elements and two other parties one each:
-    with a dealer its share and the opened row, the holder's share and the dealer's mask; replicated
-    one share of either sharing, and two servers the other. The evaluator holds the float rows and
-    the integer oracle. Per probe and entry: two decision bits, and four scores when scores are
-    opened. Per entry of a batch: two score shares and the comparison's material.
+
+def party_memory_bytes(scenario: Scenario) -> dict[str, int]:
+    """Estimate, by party, what grows with the gallery; an idle process and a network come on top.
+
+    Every party holds so many ring elements per gallery element as its protocol says, and the
+    material of the searches that are prepared ahead. The client keeps what it enrolled for the
+    evaluator, in the smallest integers that hold it (and as floats where scores are opened), and
+    the evaluator reads that, picture names, decisions and scores.
     """
-    data = scenario.data
     ring_bytes = scenario.search.ring_bits // 8
-    rows = data.entries * scenario.row_length * (4 * ring_bytes + 4 + 4)
+    rows = scenario.data.entries + scenario.newcomers
+    elements = rows * scenario.row_length
+    versions = rows + scenario.changes * scenario.life.update
+    opened = 4 * scenario.dimension if "open_scores" in scenario.insecure else 0
+    kept = versions * (scenario.row_length * _row_bytes(scenario) + opened)
+    policy = policy_named(scenario.search.protocol)
+    held = dict(policy.held) or {party: 2 for party in policy.parties if party != "client"}
+    parties = {
+        str(party): elements * ring_bytes * count + _material_bytes(scenario, rows)
+        for party, count in held.items()
+    }
+    return {"client": kept + versions * NAME_BYTES, **parties, "evaluator": _evaluated(scenario)}
+
+
+def _row_bytes(scenario: Scenario) -> int:
+    """Return bytes of one entry of an integer row no longer than the scale."""
+    return int(np.min_scalar_type(-scenario.search.ring_scale).itemsize)
+
+
+def _material_bytes(scenario: Scenario, rows: int) -> int:
+    """Return what one server holds of prepared and running searches."""
+    data, search = scenario.data, scenario.search
     probes = data.mated + data.unmated
-    per_pair = 2 + (16 if "open_scores" in scenario.insecure else 0)
-    batch = min(data.batch, probes) * data.entries * 8 * ring_bytes
-    return rows + probes * data.entries * per_pair + batch
+    compared = 1 if search.task == "verify" else rows
+    batch = min(data.batch, probes) * compared * MATERIAL_BYTES_PER_PAIR
+    ahead = min(search.pool or scenario.searches, scenario.searches) * batch
+    return batch + (min(ahead, max(batch, PREPARED_BYTES)) if search.pool is None else ahead)
+
+
+def _evaluated(scenario: Scenario) -> int:
+    """Return what the evaluator holds: rows again, names, and what it compares."""
+    rows = scenario.data.entries + scenario.newcomers
+    versions = rows + scenario.changes * scenario.life.update
+    opened = 4 * scenario.dimension if "open_scores" in scenario.insecure else 0
+    probes = scenario.data.mated + scenario.data.unmated
+    per_pair = 8 + 3 + (16 if opened else 0)
+    kept = versions * (scenario.row_length * _row_bytes(scenario) + opened)
+    return kept + rows * SPLIT_BYTES + probes * rows * per_pair
 
 
 def available_memory_bytes() -> int:
@@ -142,4 +196,4 @@ def _container_memory_bytes(otherwise: int) -> int:
 
 
 def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**30:.1f} GiB"
+    return f"{size_bytes / GIB:.1f} GiB"

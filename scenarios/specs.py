@@ -113,7 +113,8 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ring_bits: ring Z_2^k of the shares.
         scale: norm of a quantised template; null for 127 (k = 16) or 16384 (k = 32).
         threshold: cosine at or above which two faces match; null calibrates it to `fpir`.
-        fpir: false positive identification rate the threshold is calibrated to.
+        fpir: false positive identification rate the threshold is calibrated to; in a
+            verification the false acceptance rate of a single comparison.
         output: what the client learns of a probe; any is whether some row matches, count how
             many do, identity the best matching rows, bitmap one bit per enrolled row.
         top_k: most rows that output identity names.

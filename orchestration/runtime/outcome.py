@@ -15,10 +15,14 @@ OnAbort: TypeAlias = Callable[[Mapping[Party, list[Event]]], None]
 
 
 class PartyOutcome(NamedTuple):
-    """One party's events, in its own order, and its observation."""
+    """One party's events, in its own order, its observation, and the memory it took.
+
+    `peak_rss_bytes` is its process's own; None where parties share one.
+    """
 
     events: list[Event]
     observed: Observation
+    peak_rss_bytes: int | None = None
 
 
 def watched(parties: Collection[Party]) -> Party:

@@ -245,6 +245,7 @@ def _report(party: Party, reference: Reference) -> Report:
 def _outcome(party: Party, handle: Handle) -> PartyOutcome:
     try:
         events = decode_events(_fetch(handle.journal.remote()))
+        peak_bytes = msgspec.msgpack.decode(_fetch(handle.peak.remote()), type=int)
         names = msgspec.msgpack.decode(_fetch(handle.observed.remote()), type=list[str])
         observed = {
             name: decode_array(_fetch(handle.observe.remote(name.encode()))) for name in names
@@ -252,7 +253,7 @@ def _outcome(party: Party, handle: Handle) -> PartyOutcome:
     except RayError as error:
         text = f"the actor of {party} was lost after the run ({type(error).__name__})"
         raise InfrastructureError(text, where=party) from error
-    return PartyOutcome(events, observed)
+    return PartyOutcome(events, observed, peak_bytes)
 
 
 def _answers(asked: Mapping[Party, Reference]) -> dict[Party, bytes]:

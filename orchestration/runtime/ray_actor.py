@@ -20,6 +20,7 @@ import ray
 from ray.exceptions import RayError
 
 from orchestration.journal import encode_events
+from orchestration.machine import peak_memory_bytes
 from orchestration.runtime.ray_wire import (
     DeadlineError,
     Header,
@@ -57,6 +58,7 @@ class PartyActor:
         self._channel: PartyChannel | None = None
         self._program: RoleProgram | None = None
         self._observed: Observation = {}
+        self._peak_bytes = 0
 
     async def prepare(self, brief: bytes) -> bytes:
         """Build the role program from its brief; returns a `Report`."""
@@ -106,6 +108,10 @@ class PartyActor:
         """Return the events so far; they carry no payload."""
         return encode_events([] if self._channel is None else self._channel.events)
 
+    async def peak(self) -> bytes:
+        """Return the most memory this party had resident while it played, in bytes."""
+        return msgspec.msgpack.encode(self._peak_bytes)
+
     async def observed(self) -> bytes:
         """Return the names of the arrays that the simulation's evaluator may read."""
         return msgspec.msgpack.encode(list(self._observed))
@@ -120,6 +126,7 @@ class PartyActor:
         self._channel = PartyChannel(self._endpoint, self._carrier.carry, self._inbox, started)
         self._observed = await self._program.run(self._channel)
         await self._carrier.drain()
+        self._peak_bytes = peak_memory_bytes()
 
 
 class AsyncInbox:

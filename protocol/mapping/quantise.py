@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protocol.errors import LocalProtocolError, ScenarioError
+from protocol.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,9 @@ __all__ = [
 
 MAX_SCALE = 1 << 20
 """Largest norm bound: float64 and int64 stay exact far beyond it, int32 holds any entry."""
+
+BLOCK_ROWS = 128
+"""Rows rounded together: few enough to stay in the cache."""
 
 
 def largest_scale(ring_bits: int) -> int:
@@ -92,15 +96,20 @@ def clamp_round(x: NDArray[np.float64], bound: int) -> NDArray[np.int32]:
     """
     _check_input(x, bound)
     rows = x.reshape(-1, x.shape[-1])
+    result = np.empty(rows.shape, dtype=np.int32)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        result[block] = _clamped(rows[block], bound)
+    return result.reshape(x.shape)
+
+
+def _clamped(rows: NDArray[np.float64], bound: int) -> NDArray[np.int64]:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     target = rows * (bound / np.maximum(norms, bound))
-    rounded = np.rint(target).astype(np.int64)
-    squares = np.einsum("bd,bd->b", rounded, rounded)
-    over = np.flatnonzero(squares > bound * bound)
-    if over.size:
-        rounded[over] = _truncate_worst(target[over], rounded[over], squares[over] - bound * bound)
-    result: NDArray[np.int32] = rounded.astype(np.int32).reshape(x.shape)
-    return result
+    rounded: NDArray[np.int64] = np.rint(target).astype(np.int64)
+    excess = np.einsum("bd,bd->b", rounded, rounded) - bound * bound
+    _truncate_worst(target, rounded, excess)
+    return rounded
 
 
 def _check_input(x: NDArray[np.float64], bound: int) -> None:
@@ -112,23 +121,23 @@ def _check_input(x: NDArray[np.float64], bound: int) -> None:
         raise LocalProtocolError(message, hint="check the network that made the embedding")
 
 
+@kernel
 def _truncate_worst(
     target: NDArray[np.float64], rounded: NDArray[np.int64], excess: NDArray[np.int64]
-) -> NDArray[np.int64]:
+) -> None:
     """Move the fewest entries one step towards zero until each row has lost its excess."""
-    moved = np.abs(rounded) - np.abs(target)
-    order = np.argsort(-moved, axis=1, kind="stable")
-    magnitudes = np.take_along_axis(np.abs(rounded), order, axis=1)
-    outward = np.take_along_axis(moved, order, axis=1) > 0.0
-    saved = np.where(outward, 2 * magnitudes - 1, 0)
-    already = np.cumsum(saved, axis=1) - saved
-    step = (outward & (already < excess[:, None])).astype(np.int64)
-    shrunk = rounded.copy()
-    signs = np.sign(np.take_along_axis(rounded, order, axis=1))
-    np.put_along_axis(
-        shrunk, order, np.take_along_axis(rounded, order, axis=1) - signs * step, axis=1
-    )
-    return shrunk
+    for row in range(rounded.shape[0]):
+        while excess[row] > 0:
+            worst, furthest = -1, 0.0
+            for entry in range(rounded.shape[1]):
+                moved = abs(rounded[row, entry]) - abs(target[row, entry])
+                if moved > furthest:
+                    worst, furthest = entry, moved
+            if worst < 0:
+                break
+            # One step towards zero; the entry is now short of its target, so it is not met again.
+            excess[row] -= 2 * abs(rounded[row, worst]) - 1
+            rounded[row, worst] -= 1 if rounded[row, worst] > 0 else -1
 
 
 def quantise_template(x: NDArray[np.floating], scale: int) -> NDArray[np.int32]:

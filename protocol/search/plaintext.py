@@ -10,14 +10,20 @@ import numpy.typing as npt
 
 __all__ = ["best", "matches", "scores", "settle_ties"]
 
+BLOCK_ROWS = 1 << 14
+"""Rows widened to double precision at a time."""
+
 
 def scores(rows: npt.NDArray[np.integer], probes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return exact integer inner products [B,N] of probes [B,D] and rows [N,D].
 
     Double precision is exact here: every partial sum stays below 2^53 for both rings.
     """
-    product = probes.astype(np.float64) @ rows.astype(np.float64).T
-    return product.astype(np.int64)
+    wide, exact = probes.astype(np.float64), np.empty((len(probes), len(rows)), dtype=np.int64)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        exact[:, block] = wide @ rows[block].astype(np.float64).T
+    return exact
 
 
 def matches(scores: npt.NDArray[np.int64], threshold: int) -> npt.NDArray[np.bool_]:

@@ -53,7 +53,7 @@ def accuracy_table(summary: Mapping[str, Any]) -> AccuracyTable:
     reasons = {name: _why_none(name, summary) for name in COLUMNS}
     rows = tuple(
         MeasureRow(name, note, tuple(_cell(columns[key], reasons[key], read) for key in COLUMNS))
-        for name, note, read in _measures(columns)
+        for name, note, read in _measures(columns, summary["run"]["answer"])
     )
     unresolved = opened and any(_UNRESOLVED in cell.value for row in rows for cell in row.cells)
     return AccuracyTable(tuple(COLUMNS.values()), rows, unresolved)
@@ -69,23 +69,60 @@ def tpir_label(target: float) -> str:
     return f"TPIR at FPIR {target_name(target)}"
 
 
-def _measures(
-    columns: Mapping[str, Column | None],
-) -> Iterator[tuple[str, str, Callable[[Column], Cell]]]:
+Measure = tuple[str, str, Callable[[Column], Cell]]
+
+
+def _measures(columns: Mapping[str, Column | None], level: str) -> Iterator[Measure]:
+    """Yield the measures that make sense where the client learns this much of a probe."""
+    if level == "verified":
+        yield from _claim_measures(columns)
+        return
     yield "Rank-1", "mated probes whose best entry is their own", _plain("rank_1")
     yield "Rank-5", "own entry among the five best", _plain("rank_5")
     for target in _targets(columns, "tpir_at_fpir", "fpir_target", (0.1, 0.01)):
         yield tpir_label(target), "open set: found, at that rate of false alarms", _tpir(target)
     for target in _targets(columns, "tar_at_far", "far_target", (1e-3,)):
         yield f"TAR at FAR {target_name(target)}", "over all pairs of probe and entry", _tar(target)
-    yield "TPIR at the threshold used", "from the decisions alone", _operating("tpir")
+    if level in ("any", "count"):
+        yield from _detection_measures(level)
+    else:
+        yield from _decision_measures(level)
+
+
+def _decision_measures(level: str) -> Iterator[Measure]:
+    named = level == "identity"
+    found = "mated probes whose own row is named" if named else "from the decisions alone"
+    verb = "is named too" if named else "matches too"
+    right = "own row and no other, or none" if named else "every bit of the bitmap as it should be"
+    yield "TPIR at the threshold used", found, _operating("tpir")
     yield "FPIR at the threshold used", "unmated probes with any match", _operating("fpir")
     yield (
-        "Another entry matches too",
+        f"Another entry {verb}",
         "mated probes that also match someone else",
-        (_operating("wrong_entry")),
+        _operating("wrong_entry"),
     )
-    yield "Whole answer right", "every bit of the bitmap as it should be", _operating("exact")
+    yield "Whole answer right", right, _operating("exact")
+
+
+def _detection_measures(level: str) -> Iterator[Measure]:
+    note = "mated probes that match some row, whosever"
+    yield "Detected at the threshold used", note, _operating("detected", "detection")
+    note = "unmated probes with any match"
+    yield "FPIR at the threshold used", note, _operating("fpir", "detection")
+    if level == "count":
+        note = "as many matches as the person has rows"
+        yield "Count right", note, _operating("exact", "detection")
+
+
+def _claim_measures(columns: Mapping[str, Column | None]) -> Iterator[Measure]:
+    for target in _targets(columns, "tar_at_far", "far_target", (1e-3,)):
+        yield f"TAR at FAR {target_name(target)}", "over the claims of this run", _tar(target)
+    yield "TAR at the threshold used", "genuine claims accepted", _operating("tar", "verification")
+    yield (
+        "FAR at the threshold used",
+        "impostors' claims accepted",
+        _operating("far", "verification"),
+    )
 
 
 def _cell(column: Column | None, why: str, read: Callable[[Column], Cell]) -> Cell:
@@ -96,9 +133,9 @@ def _plain(name: str) -> Callable[[Column], Cell]:
     return lambda column: rate_cell(column.get(name), _why_no_rate(column))
 
 
-def _operating(name: str) -> Callable[[Column], Cell]:
+def _operating(name: str, rates: str = "operating") -> Callable[[Column], Cell]:
     def read(column: Column) -> Cell:
-        operating = column.get("operating")
+        operating = column.get(rates)
         if operating is None:
             return missing(_NO_THRESHOLD)
         return rate_cell(operating.get(name), "no such probes in this run")
@@ -126,7 +163,8 @@ def _tar(target: float) -> Callable[[Column], Cell]:
 
 def _why_no_rate(column: Column) -> str:
     """Tell a column without scores from one with scores but without the probes it takes."""
-    return _NO_PROBES if column.get("rank_1") or column.get("tpir_at_fpir") else _NO_SCORES
+    scored = any(column.get(name) for name in ("rank_1", "tpir_at_fpir", "tar_at_far"))
+    return _NO_PROBES if scored else _NO_SCORES
 
 
 def _why_none(name: str, summary: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
+from reports.answers import LEVELS
 from reports.html.accuracy import open_set_rate, tpir_label
 from reports.wording import NOT_MEASURED, changed, count, counted, duration, percent, size
 
@@ -119,8 +120,31 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
+_AT_THRESHOLD: Final = {
+    "verified": ("TAR at the threshold", "verification", "tar", "far", "FAR", "impostors' claims"),
+    "any": ("Detected at the threshold", "detection", "detected", "fpir", "FPIR", "unmated probes"),
+    "count": (
+        "Detected at the threshold",
+        "detection",
+        "detected",
+        "fpir",
+        "FPIR",
+        "unmated probes",
+    ),
+    "identity": ("Named at the threshold", "operating", "tpir", "fpir", "FPIR", "unmated probes"),
+    "match": ("TPIR at the threshold", "operating", "tpir", "fpir", "FPIR", "unmated probes"),
+}
+
+
 def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
+    """Return how often the answer is right; of a bitmap also at the rate of false alarms aimed at.
+
+    Other answers only exist at the threshold that was used.
+    """
     secure, baseline = (summary["accuracy"].get(name) for name in ("secure", "baseline"))
+    level = summary["run"]["answer"]
+    if level != "match":
+        return _operating(secure, level)
     for target in (target_fpir(scenario), DEFAULT_FPIR):
         found = open_set_rate(secure, target)
         if found is not None:
@@ -128,14 +152,16 @@ def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
             note = _beside(None if beside is None else beside["tpir"]["value"])
             coarse = () if found["resolved"] else ("too few unmated probes to resolve this",)
             return Tile(tpir_label(target), percent(found["tpir"]["value"]), (note, *coarse))
-    return _operating(secure)
+    return _operating(secure, level)
 
 
-def _operating(secure: Mapping[str, Any] | None) -> Tile:
-    operating = (secure or {}).get("operating") or {}
-    tpir, fpir = ((operating.get(name) or {}).get("value") for name in ("tpir", "fpir"))
-    notes = (f"at FPIR {percent(fpir)}" if fpir is not None else "no unmated probes", _beside(None))
-    return Tile("TPIR at the threshold", percent(tpir), notes)
+def _operating(secure: Mapping[str, Any] | None, level: str) -> Tile:
+    title, rates, hit, miss, rate, missing = _AT_THRESHOLD[level]
+    measured = (secure or {}).get(rates) or {}
+    found, wrong = ((measured.get(name) or {}).get("value") for name in (hit, miss))
+    note = f"no {missing}" if wrong is None else f"at {rate} {percent(wrong)}"
+    beside = (_beside(None),) if level == "match" else (LEVELS[level],)
+    return Tile(title, percent(found), (note, *beside))
 
 
 def _beside(baseline: float | None) -> str:

@@ -39,7 +39,7 @@ def render(run: RunFiles, summary: Mapping[str, Any]) -> str:
         .render(
             **_headline(run, summary),
             **_numbers(run, summary),
-            **_disclosure(run),
+            **_disclosure(run, summary),
             **_figures(run, summary),
         )
     )
@@ -71,15 +71,16 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
         "party_rows": tables.party_rows(traffic),
         "probe_bars": tables.byte_bars(traffic["per_probe_bytes"]["kinds"]),
         "entry_bars": tables.byte_bars(traffic["per_entry_bytes"]["kinds"]),
-        "protection_rows": list(tables.protection_rows(run.record)),
+        "protection_rows": list(tables.protection_rows(run.record, summary["run"])),
         "run_rows": list(tables.run_rows(summary["run"])),
         "environment_rows": list(tables.environment_rows(summary["environment"])),
     }
 
 
-def _disclosure(run: RunFiles) -> dict[str, Any]:
+def _disclosure(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "views": party_views(run.events, run.policy),
+        "views": party_views(run.events, run.policy, summary["run"]["answer"]),
+        "answer": tables.answer_text(summary["run"]),
         "matrix": matrix(run.events, run.policy),
         "openings": openings(run.events, run.policy),
         "coalitions": coalitions(run.policy),

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
+from reports.answers import LEVELS
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
 from reports.records import CostRow, RunRecord
-from reports.wording import changed, count, decimal, duration, party_name, size
+from reports.wording import PARTY_NAMES, changed, count, decimal, duration, party_name, size
 
 __all__ = [
     "Bar",
     "LinkRow",
+    "answer_text",
     "busy_rows",
     "byte_bars",
     "environment_rows",
@@ -120,8 +122,8 @@ def byte_bars(kinds: Sequence[Row]) -> list[Bar]:
     ]
 
 
-def protection_rows(record: RunRecord) -> Iterator[tuple[str, str]]:
-    """Yield what shields picture, template and answer."""
+def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
+    """Yield what shields picture, template and answer; `run` is the summary's section."""
     protection = record.protection
     yield "Frequency part, per element", epsilon(protection.element_epsilon)
     yield "Frequency part, per image", epsilon(protection.image_epsilon)
@@ -131,8 +133,16 @@ def protection_rows(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "Features", _settings(protection.features, ("epsilon", "colour_epsilon"))
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
-    yield "Answer given to the client", protection.output
+    yield "Answer given to the client", answer_text(run)
     yield "Network", protection.network
+
+
+def answer_text(run: Row) -> str:
+    """Return what an answer tells, and how much that is at most."""
+    bits, level = run["answer_bits_per_probe"], run["answer"]
+    most = f"{bits:,.0f}" if bits == int(bits) else f"at most {bits:,.1f}"
+    name = {"match": "bitmap", "verified": "verification"}.get(level, level)
+    return f"{name}: {LEVELS[level]}; {most} {'bit' if bits == 1 else 'bits'} per probe"
 
 
 def run_rows(run: Row) -> Iterator[tuple[str, str]]:
@@ -144,6 +154,8 @@ def run_rows(run: Row) -> Iterator[tuple[str, str]]:
         yield "Gallery changes between searches", changed(run["changes"])
     yield "Runtime", run["runtime"]
     yield "Wall time", duration(run["wall_s"])
+    for party, peak in run["peak_rss_bytes"].items():
+        yield f"Peak memory, {PARTY_NAMES.get(party, party).lower()}", size(peak)
     yield "Run", run["id"]
     yield "Audit hash", run["audit_hash"]
 

@@ -79,20 +79,21 @@ def split_open_set(
         ScenarioError: the data set has too few people or pictures; says how many it has.
     """
     pool = dataset.identities if people == "all" else dataset.test_identities()
-    pictures = {identity: dataset.pictures_of(identity) for identity in pool}
+    pictures = dataset.pictures_of
+    counts = {identity: len(pictures(identity)) for identity in pool}
     if entries > len(pool):
         raise _too_few("entries", entries, len(pool), "people", "entries")
     rng = np.random.default_rng([seed, _STREAM])
     shuffled = [pool[row] for row in rng.permutation(len(pool))]
-    cap = per_person or max(map(len, pictures.values()))
-    enrolled, strangers = _choose(shuffled, pictures, entries, unmated, cap)
-    mated_pairs = _round_robin(((i, pictures[i][1:]) for i in enrolled), mated, cap, rng)
-    unmated_pairs = _round_robin(((i, pictures[i]) for i in strangers), unmated, cap, rng)
+    cap = per_person or max(counts.values())
+    enrolled, strangers = _choose(shuffled, counts, entries, unmated, cap)
+    mated_pairs = _round_robin(((i, pictures(i)[1:]) for i in enrolled), mated, cap, rng)
+    unmated_pairs = _round_robin(((i, pictures(i)) for i in strangers), unmated, cap, rng)
     if len(unmated_pairs) < unmated:
         raise _too_few("unmated", unmated, len(unmated_pairs), "unmated probes", "entries")
     if len(mated_pairs) < mated:
         raise _too_few("mated", mated, len(mated_pairs), "mated probes", "unmated")
-    gallery = tuple((identity, pictures[identity][0]) for identity in enrolled)
+    gallery = tuple((identity, pictures(identity)[0]) for identity in enrolled)
     involved = {identity for identity, _ in (*gallery, *unmated_pairs)}
     return Split(
         gallery=gallery,
@@ -105,23 +106,23 @@ def split_open_set(
 
 def _choose(
     shuffled: Sequence[str],
-    pictures: dict[str, Sequence[str]],
+    counts: dict[str, int],
     entries: int,
     unmated: int,
     cap: int,
 ) -> tuple[list[str], list[str]]:
     """Return (enrolled, strangers) such that strangers can give `unmated` probes, if possible."""
-    several = [identity for identity in shuffled if len(pictures[identity]) > 1]
-    single = [identity for identity in shuffled if len(pictures[identity]) == 1]
+    several = [identity for identity in shuffled if counts[identity] > 1]
+    single = [identity for identity in shuffled if counts[identity] == 1]
     ordered = several + single
     enrolled, strangers = ordered[:entries], ordered[entries:]
     free = min(len(single), len(strangers))
-    spare = sum(min(cap, len(pictures[identity])) for identity in strangers)
+    spare = sum(min(cap, counts[identity]) for identity in strangers)
     swap = min(len(several), entries) - 1
     while spare < unmated and swap >= 0 and free > 0:
         newcomer = len(strangers) - free
         enrolled[swap], strangers[newcomer] = strangers[newcomer], enrolled[swap]
-        spare += min(cap, len(pictures[strangers[newcomer]])) - 1
+        spare += min(cap, counts[strangers[newcomer]]) - 1
         swap, free = swap - 1, free - 1
     return enrolled, strangers
 
@@ -130,10 +131,12 @@ def _round_robin(
     people: Iterable[tuple[str, Sequence[str]]], count: int, cap: int, rng: np.random.Generator
 ) -> tuple[Pair, ...]:
     """Draw up to `count` pictures: everyone's first, then everyone's second, up to `cap` each."""
-    queues = []
+    queues: list[list[Pair]] = []
     for identity, pictures in people:
         order = rng.permutation(len(pictures))[:cap]
-        queues.append([(identity, pictures[row]) for row in order])
+        # Everyone draws, so that the next draw does not depend on who was needed.
+        if len(queues) < count and pictures:
+            queues.append([(identity, pictures[row]) for row in order])
     chosen: list[Pair] = []
     turn = 0
     while len(chosen) < count:

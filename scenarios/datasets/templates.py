@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,13 @@ class RandomTemplates:
     def __init__(
         self, seed: int, *, people: int, dimension: int, noise: float = 0.5, pictures: int = 4
     ) -> None:
-        self._seed, self._people = seed, people
+        self._people = people
         self._noise, self._pictures = noise, pictures
         self.dimension = dimension
+        # One generator moved to a place of its own for every template: making one costs more.
+        self._philox = np.random.Philox(key=seed)
+        self._normal = np.random.Generator(self._philox)
+        self._start: Any = self._philox.state
 
     @cached_property
     def identities(self) -> Sequence[str]:
@@ -96,9 +101,11 @@ class RandomTemplates:
         direction = self._direction(_NOISE, index, int(picture))
         return _unit(template + np.float32(self._noise) * direction)
 
-    def _direction(self, *key: int) -> NDArray[np.float32]:
-        rng = np.random.default_rng([self._seed, *key])
-        return _unit(rng.standard_normal(self.dimension, dtype=np.float32))
+    def _direction(self, stream: int, index: int, picture: int = 0) -> NDArray[np.float32]:
+        counter = np.array([0, index, picture, stream], dtype=np.uint64)
+        state: Any = {**self._start, "state": {**self._start["state"], "counter": counter}}
+        self._philox.state = state
+        return _unit(self._normal.standard_normal(self.dimension, dtype=np.float32))
 
     def _index(self, identity: str) -> int:
         kind, _, number = identity.partition("-")

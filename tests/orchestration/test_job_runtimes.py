@@ -84,3 +84,6 @@ def assert_declared_costs(directory: Path) -> None:
     assert record["costs"]
     assert all(row["equal"] for row in record["costs"])
     assert len(record["probe_latency_s"]) == 3
+    peaks = record["peak_rss_bytes"]
+    assert set(peaks) == {"client", "model_provider", "gallery_holder", "dealer"}
+    assert all(20 << 20 < peak < 4 << 30 for peak in peaks.values())

@@ -11,6 +11,7 @@ from scenarios.resources import (
     check_runnable,
     data_root,
     gallery_memory_bytes,
+    party_memory_bytes,
 )
 from scenarios.schema import Scenario, load_scenario, parse_scenario
 
@@ -78,6 +79,33 @@ def test_the_memory_estimate_covers_both_shares_and_the_oracle() -> None:
     assert gallery_memory_bytes(wide) >= elements * (4 + 4 + 4)
     mapped = scenario("data.entries=1000", "search.ring_bits=32", "mapping.kind=polyprotect")
     assert gallery_memory_bytes(mapped) > 4 * elements * (4 + 4 + 4)
+
+
+def test_a_million_rows_stay_within_three_gibibytes_per_server() -> None:
+    million = load_scenario("templates-100k", ["data.entries=1000000"])
+    needed = party_memory_bytes(million)
+    for server in ("model_provider", "gallery_holder", "dealer"):
+        assert 2 * 512 * 10**6 <= needed[server] < 2.5 * GIB
+    assert needed["model_provider"] > 1.7 * needed["gallery_holder"]
+    assert needed["client"] < GIB
+    error = refusal(million, None, 4 * GIB)
+    assert "model_provider 2." in error.message
+    assert "4.0 GiB are available" in error.message
+
+
+def test_a_growing_gallery_needs_room_for_all_who_come() -> None:
+    small = scenario("data.entries=100", "search.pool=1")
+    life = scenario("data.entries=100", "search.pool=1", "life={every: 1, enrol: 10, update: 50}")
+    grown, kept = (party_memory_bytes(chosen) for chosen in (life, small))
+    assert grown["gallery_holder"] / kept["gallery_holder"] == pytest.approx(2.2, abs=0.01)
+    assert grown["client"] / kept["client"] == pytest.approx(8.2, abs=0.01)
+
+
+def test_a_verification_prepares_no_more_than_its_claims() -> None:
+    search, verify = scenario("data.entries=100000"), scenario("search.task=verify")
+    elements = 2 * 128
+    assert party_memory_bytes(search)["gallery_holder"] > 100_000 * (elements + 32)
+    assert party_memory_bytes(verify)["gallery_holder"] < 300 * elements + 32 * 32 * 20
 
 
 def test_available_memory_is_a_sensible_number() -> None:

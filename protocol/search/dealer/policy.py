@@ -144,5 +144,6 @@ POLICY: Final = register_policy(
         learns=_LEARNS,
         coalitions=_COALITIONS,
         shortcuts=("trusted_dealer",),
+        held=(("model_provider", 2), ("gallery_holder", 1), ("dealer", 1)),
     )
 )

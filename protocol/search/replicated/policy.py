@@ -159,5 +159,6 @@ POLICY: Final = register_policy(
         openings=_OPENINGS,
         learns=_LEARNS,
         coalitions=_COALITIONS,
+        held=(("model_provider", 2), ("gallery_holder", 1), ("auxiliary_server", 1)),
     )
 )

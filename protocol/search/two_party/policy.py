@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.flows import Flow, Knowledge, Opening
+from protocol.flows import ANSWER_KNOWLEDGE, Flow, Knowledge, Opening
 from protocol.parties import Party, Phase
 
 __all__ = [
@@ -26,8 +26,7 @@ SIZES: Final = (
 )
 CLIENT_LEARNS: Final = (
     Knowledge("its own embeddings", "returned by the provider at enrolment"),
-    Knowledge("which rows match its probes", "combines both decision shares"),
-    Knowledge("the number of enrolled rows", "length of the match bitmap"),
+    *ANSWER_KNOWLEDGE,
 )
 PROVIDER_LEARNS: Final = (
     Knowledge("protected features of every picture", "needed to compute embeddings"),
