@@ -75,7 +75,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	$(PIP) --editable '.[crypten,dev]'
+	$(PIP) --editable '.[bench,crypten,dev]'
 	$(PIP) --no-deps crypten==0.4.1
 	touch $@
 

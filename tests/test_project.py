@@ -72,12 +72,12 @@ IMPORTED = {name for path in modules(*ROOMS) for name in third_party(path)}
 @pytest.mark.parametrize("name", sorted(IMPORTED))
 def test_every_import_is_a_declared_dependency(name: str) -> None:
     # CrypTen cannot be declared: its own requirements do not resolve.
-    assert name == "crypten" or distributions(name) & declared()
+    assert name == "crypten" or distributions(name) & declared("bench")
 
 
 def test_every_dependency_is_imported() -> None:
     used = set[str]().union(*map(distributions, IMPORTED))
-    assert declared("crypten") - used - NOT_IMPORTED == set()
+    assert declared("bench", "crypten") - used - NOT_IMPORTED == set()
 
 
 def test_protocol_imports_only_what_computing_needs() -> None:
@@ -85,7 +85,7 @@ def test_protocol_imports_only_what_computing_needs() -> None:
     assert found <= PROTOCOL_NEEDS
 
 
-@pytest.mark.parametrize("name", sorted(declared("crypten", "dev") | {"crypten"}))
+@pytest.mark.parametrize("name", sorted(declared("bench", "crypten", "dev") | {"crypten"}))
 def test_every_dependency_is_pinned_and_explained(name: str) -> None:
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
     assert name in {requirement_name(line) for line in pinned if "==" in line}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli.bench_search import search
+
 if TYPE_CHECKING:
     from orchestration.benchmarks.features import FeatureTiming
     from orchestration.benchmarks.kernels import KernelTiming
@@ -16,6 +18,9 @@ __all__ = ["bench"]
 @click.group()
 def bench() -> None:
     """Measure single steps on this machine."""
+
+
+bench.add_command(search)
 
 
 @bench.command()

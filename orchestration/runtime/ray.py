@@ -53,6 +53,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
     on_abort: OnAbort | None = None,
     receive_timeout_s: float = 120.0,
     builder: str = "orchestration.assembly:build_program",
+    threads: int | None = None,
 ) -> dict[Party, PartyOutcome]:
     """Host every party in an actor and run all programs to their end.
 
@@ -65,6 +66,8 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
         on_abort: given the journals of the parties that still answer before an error is raised.
         receive_timeout_s: how long a program may wait for one message.
         builder: `module:function`, importable in the actors.
+        threads: threads each party may compute with; None gives the provider all cores and the
+            others one, since its network is the one heavy computation.
 
     Raises:
         BautaError: the first party's failure, as it was raised there.
@@ -81,12 +84,13 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
             protocol=protocol,
             receive_timeout_s=receive_timeout_s,
             builder=builder,
-            threads=1,
+            threads=threads or 1,
         )
+        heavy = cores() if threads is None else threads
         actors = _Actors()
         try:
             tell(Progress("start", 0, note="one actor per party"))
-            actors.spawn(briefs, header)
+            actors.spawn(briefs, header, heavy)
             return actors.run(briefs, tell)
         except BautaError:
             if on_abort is not None:
@@ -102,11 +106,10 @@ class _Actors:
     def __init__(self) -> None:
         self._handles: dict[Party, Handle] = {}
 
-    def spawn(self, parties: Iterable[Party], header: Header) -> None:
+    def spawn(self, parties: Iterable[Party], header: Header, provider_threads: int) -> None:
         """Start one actor per party, each under its party's name."""
         for party in parties:
-            # The provider's network is the one heavy computation; the others are short kernels.
-            threads = cores() if party == MODEL_PROVIDER else 1
+            threads = provider_threads if party == MODEL_PROVIDER else header.threads
             told = msgspec.structs.replace(header, party=party, threads=threads)
             self._handles[party] = _spawn(told)
 

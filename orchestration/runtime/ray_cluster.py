@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.machine import cores, shared_memory_bytes
@@ -48,7 +50,8 @@ def cluster() -> Iterator[None]:
         return
     folder = tempfile.mkdtemp(prefix="bauta-", dir=_short_folder())
     try:
-        _start(folder)
+        with _kept_termination():
+            _start(folder)
         yield
     finally:
         ray.shutdown()
@@ -77,6 +80,15 @@ def _start(folder: str) -> None:
         text = f"Ray did not start: {type(error).__name__}"
         hint = "`bauta doctor` looks for the reason; `--runtime memory` needs no Ray"
         raise InfrastructureError(text, hint=hint) from error
+
+
+@contextmanager
+def _kept_termination() -> Iterator[None]:
+    """Keep what this process does on SIGTERM; Ray would have it abort and print its stack."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _short_folder() -> Path:

@@ -1,0 +1,127 @@
+"""The role programs of a benchmark: those of every run, with a client that takes turns.
+
+Protect and embed pass templates through, so the probe's embedding is known when a turn begins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from orchestration.assembly import PartyBrief, build_program, build_protector, row_form
+from orchestration.benchmarks.search.turns import Pause, RayPause
+from orchestration.benchmarks.search.workload import TemplateBlocks
+from parties.client import Client
+from protocol.channel import At, Channel
+from protocol.messages import Message, ProtectedFeatures
+from protocol.parties import Party
+from protocol.roles import Observation, RoleProgram
+from protocol.tensors import Tensor
+
+__all__ = ["BenchBrief", "MeasuredClient", "build_benchmark_program", "build_measured_client"]
+
+
+class BenchBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """What one party of a benchmark is told.
+
+    Attributes:
+        told: the party's ordinary brief.
+        probes: unit probes [P,d] of all searches, for the client.
+    """
+
+    told: PartyBrief
+    probes: Tensor | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the brief as bytes."""
+        return msgspec.msgpack.encode(self)
+
+
+class MeasuredClient(Client):
+    """A client that waits for its turn before each search and notes when it begins and ends.
+
+    A search begins when the client turns to its probes and ends when it holds the decisions. Rows
+    are not kept, decisions are kept packed.
+    """
+
+    pause: Pause
+
+    def __init__(self, *arguments: Any, pause: Pause) -> None:  # noqa: ANN401 - as the client's
+        super().__init__(*arguments)
+        self.pause = pause
+        self._begun_s: list[float] = []
+        self._ended_s: list[float] = []
+
+    async def run(self, channel: Channel) -> Observation:
+        """Play the role.
+
+        Observed: `match` packed little-endian [P, ceil(N/8)], `online_s` [searches].
+        """
+        observed = await super().run(_Turns(channel, self._begin))
+        online_s = np.array(self._ended_s) - np.array(self._begun_s)
+        return {**observed, "online_s": online_s}
+
+    async def _begin(self) -> None:
+        await self.pause.wait()
+        self._begun_s.append(perf_counter())
+
+    def _note(self, name: str, values: npt.NDArray[Any]) -> None:
+        if name == "match":
+            self._ended_s.append(perf_counter())
+            super()._note(name, np.packbits(values, axis=1, bitorder="little"))
+
+
+class _Turns:
+    """A channel that waits for a turn before probes are sent."""
+
+    def __init__(self, channel: Channel, begin: Callable[[], Any]) -> None:
+        self._channel = channel
+        self._begin = begin
+        self.receive = channel.receive
+
+    async def send(self, receiver: Party, message: Message, at: At) -> None:
+        """Send a message; a search's first one when its turn has come."""
+        if at.phase == "online" and isinstance(message, ProtectedFeatures):
+            await self._begin()
+        await self._channel.send(receiver, message, at)
+
+
+class _Probes:
+    """The probes of all searches, by position."""
+
+    def __init__(self, probes: npt.NDArray[Any]) -> None:
+        self._probes = probes
+
+    def load(self, start: int, count: int) -> npt.NDArray[Any]:
+        return self._probes[start : start + count]
+
+
+def build_measured_client(
+    told: PartyBrief, probes: npt.NDArray[np.float32], pause: Pause
+) -> MeasuredClient:
+    """Return the client's program."""
+    scenario = told.scenario
+    rows = TemplateBlocks(scenario.seed, told.plan.rows, scenario.dimension)
+    return MeasuredClient(
+        told.plan,
+        build_protector(scenario, None, os.urandom),
+        row_form(scenario, None),
+        rows,
+        _Probes(probes),
+        os.urandom,
+        pause=pause,
+    )
+
+
+def build_benchmark_program(brief: bytes) -> RoleProgram:
+    """Return the program a brief describes, in the actor that hosts the party."""
+    told = msgspec.msgpack.decode(brief, type=BenchBrief)
+    if told.probes is None:
+        return build_program(told.told.to_bytes())
+    return build_measured_client(told.told, told.probes.array(), RayPause(told.told.plan.run))
