@@ -84,11 +84,16 @@ def _arrow(
 
 
 def _edge(centre: _Point, along: _Point, aside: _Point) -> _Point:
-    """Return where a line from a box's middle leaves the box, moved aside."""
+    """Return where a line beside a box's middle leaves the box."""
     reach = 4 + min(
-        BOX_WIDTH / 2 / max(abs(along.x), 1e-9), BOX_HEIGHT / 2 / max(abs(along.y), 1e-9)
+        _way_out(BOX_WIDTH / 2, along.x, aside.x), _way_out(BOX_HEIGHT / 2, along.y, aside.y)
     )
     return _Point(centre.x + along.x * reach + aside.x, centre.y + along.y * reach + aside.y)
+
+
+def _way_out(half: float, along: float, aside: float) -> float:
+    """Return how far one coordinate lets a line go until it passes the box."""
+    return (half - math.copysign(aside, aside * along)) / max(abs(along), 1e-9)
 
 
 def _box(party: Party, place: _Point) -> Iterator[str]:
