@@ -123,6 +123,17 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     network: str
 
 
+class Leakage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers gave a synthetic row away at the run's output level, and by which attack."""
+
+    level: str
+    attack: str
+    queries: int
+    cosine: float
+    templates: int
+    budget: int | None = None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: everything about a run that is neither message nor observation."""
 
@@ -148,6 +159,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     features_s_per_face: float | None
     costs: list[CostRow]
     material: dict[str, int] | None = None
+    leakage: Leakage | None = None
     audit_hash: str
     warnings: list[str]
 

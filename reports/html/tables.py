@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from protocol.parties import PHASES
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
-from reports.records import CostRow, RunRecord
+from reports.records import CostRow, Leakage, RunRecord
 from reports.wording import changed, count, decimal, duration, party_name, size
 
 __all__ = [
@@ -132,7 +132,26 @@ def protection_rows(record: RunRecord) -> Iterator[tuple[str, str]]:
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
     yield "Answer given to the client", protection.output
+    yield "What answers give away", _leakage(record.leakage)
+    yield "Query budget", _budget(record.leakage)
     yield "Network", protection.network
+
+
+def _leakage(found: Leakage | None) -> str:
+    if found is None:
+        return "not measured for rows of this length"
+    what = "exact scores" if found.level == "scores" else f"answers of level {found.level}"
+    return (
+        f"a row, to cosine {found.cosine}, by {found.queries:,} {what} (measured on a synthetic "
+        f"row; {found.attack})"
+    )
+
+
+def _budget(found: Leakage | None) -> str:
+    if found is None or found.budget is None:
+        return "none: nothing limits how often a client asks"
+    enough = "enough" if found.budget >= found.queries else "too few"
+    return f"{found.budget:,} probes, {enough} for this attack"
 
 
 def run_rows(run: Row) -> Iterator[tuple[str, str]]:
