@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.budget import Metered
 from orchestration.capture import FileRecording, Recorded, Recording, drawing
 from parties.auxiliary_server import AuxiliaryServer
 from parties.client import Client, Protector
@@ -85,14 +86,20 @@ def build_program(brief: bytes) -> RoleProgram:
     """
     told = msgspec.msgpack.decode(brief, type=PartyBrief)
     if told.views is None:
-        return _program(told)
+        return _metered(told)
     recording = FileRecording(Path(told.views) / told.party)
-    return Recorded(_program(told, recording), told.party, recording)
+    return Recorded(_metered(told, recording), told.party, recording)
 
 
 def build_recorded(brief: bytes, recording: Recording) -> RoleProgram:
     """Return the role program a brief describes, whose inputs and draws are recorded."""
-    return _program(msgspec.msgpack.decode(brief, type=PartyBrief), recording)
+    return _metered(msgspec.msgpack.decode(brief, type=PartyBrief), recording)
+
+
+def _metered(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:
+    """Return a party's program, which holds the query budget where there is one."""
+    program, budget = _program(told, recording), told.scenario.budget
+    return program if budget is None else Metered(program, told.party, told.plan, budget)
 
 
 def _program(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.environment import environment
 from orchestration.journal import Event, audit_hash
+from orchestration.leakage import measure_leakage
 from orchestration.machine import peak_memory_bytes
 from orchestration.prepare import Preparation
 from orchestration.runtime.outcome import PartyOutcome
@@ -79,6 +80,13 @@ def run_record(
         "material": _ledger(outcomes[MODEL_PROVIDER].observed),
         "peak_rss_bytes": _peaks(outcomes),
         "audit_hash": audit_hash(events),
+        "leakage": measure_leakage(
+            dimension=plan.dimension,
+            scale=scenario.search.ring_scale,
+            threshold=plan.threshold,
+            level="scores" if plan.open_scores else plan.output,
+            budget=scenario.budget,
+        ),
         "warnings": list(preparation.notes),
     }
 

@@ -22,6 +22,7 @@ from protocol.parties import Party, Phase
 from protocol.search.policies import policy_named
 
 __all__ = [
+    "RECORD",
     "Arrays",
     "CostRow",
     "Event",
@@ -122,6 +123,17 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     network: str
 
 
+class Leakage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers gave a synthetic row away at the run's output level, and by which attack."""
+
+    level: str
+    attack: str
+    queries: int
+    cosine: float
+    templates: int
+    budget: int | None = None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: everything about a run that is neither message nor observation."""
 
@@ -148,6 +160,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     costs: list[CostRow]
     material: dict[str, int] | None = None
     peak_rss_bytes: dict[str, int] = {}
+    leakage: Leakage | None = None
     audit_hash: str
     warnings: list[str]
 

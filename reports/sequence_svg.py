@@ -25,7 +25,7 @@ from reports.sequence import (
 )
 from reports.wording import party_name, size
 
-__all__ = ["FORMS", "legend_svg", "sequence_svg"]
+__all__ = ["COLOURS", "FORMS", "legend_svg", "sequence_svg"]
 
 FORMS: Final[dict[Form, str]] = {
     "plain": "plain value",
@@ -52,7 +52,7 @@ _DASHES: Final[dict[Form, str]] = {
     "plain": "", "protected": "9 3", "share": "4 3", "masked": "10 3 2 3", "output": "",
     "control": "1 4",
 }  # fmt: skip
-_COLOURS: Final[dict[Form, str]] = {
+COLOURS: Final[dict[Form, str]] = {
     "plain": "#c0392b", "protected": "#b7791f", "share": "#2b6cb0", "masked": "#6b46c1",
     "output": "#2f855a", "control": "#718096",
 }  # fmt: skip
@@ -200,7 +200,7 @@ def _point(form: Form, x: float, y: float, way: int) -> str:
 
 
 def _colour(form: Form) -> str:
-    return f"var(--{form},{_COLOURS[form]})"
+    return f"var(--{form},{COLOURS[form]})"
 
 
 def _text(x: float, y: float, text: str, css: str = "") -> str:

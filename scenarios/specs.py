@@ -153,6 +153,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         runtime: ray runs one actor per party, memory runs all in this process.
         insecure: shortcuts this scenario takes, each named in the report.
         report: write the HTML report after the run.
+        budget: most probes the client may ask about in a run; null for no limit. Held by the
+            client and by every server, each for itself.
         capture: payloads keeps every party's view (messages, randomness, inputs, outputs) in
             the run directory, for `bauta views` and `bauta audit`; none keeps digests only.
     """
@@ -169,6 +171,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     search: SearchSpec = msgspec.field(default_factory=SearchSpec)
     insecure: tuple[Insecure, ...] = ()
     report: bool = True
+    budget: Positive | None = None
     capture: Literal["none", "payloads"] = "none"
 
     @property

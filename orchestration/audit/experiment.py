@@ -56,7 +56,9 @@ class Runs(NamedTuple):
     wide: Sequence[Trial]
 
 
-def play_all(scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None = None) -> Runs:
+def play_all(
+    scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None = None, protocol: str = ""
+) -> Runs:
     """Play a scenario's search protocol, at small sizes and with templates.
 
     Args:
@@ -64,13 +66,14 @@ def play_all(scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None = No
         sizes: how many runs.
         seed: chooses all secrets.
         leak: planted in all runs.
+        protocol: a registered protocol to play in place of the scenario's.
     """
-    small = Stage(_sized(scenario, entries=4, probes=4, batch=2, dimension=16), leak)
+    small = Stage(_sized(scenario, entries=4, probes=4, batch=2, dimension=16), leak, protocol)
     worlds = _worlds(small, sizes.runs, seed)
     if any(trial.failure for pair in worlds for trial in pair.one):
         return Runs(worlds, (), ())
-    tiny = Stage(_sized(scenario, entries=2, probes=2, batch=2, dimension=8), leak)
-    return Runs(worlds, _random(tiny, sizes, seed), _wide(scenario, sizes, seed, leak))
+    tiny = Stage(_sized(scenario, entries=2, probes=2, batch=2, dimension=8), leak, protocol)
+    return Runs(worlds, _random(tiny, sizes, seed), _wide(scenario, sizes, seed, leak, protocol))
 
 
 def _worlds(stage: Stage, runs: int, seed: int) -> list[Pair]:
@@ -152,11 +155,13 @@ def _people(stage: Stage, seed: int) -> Iterator[Secrets]:
         yield Secrets(seed * 100_003 + number, enrolled, tuple(int(p) for p in probed))
 
 
-def _wide(scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None) -> list[Trial]:
+def _wide(
+    scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None, protocol: str
+) -> list[Trial]:
     """Play searches with long rows, until enough probe elements were masked."""
     if not sizes.wide_elements:
         return []
-    stage = Stage(_sized(scenario, entries=4, probes=64, batch=64, dimension=4096), leak)
+    stage = Stage(_sized(scenario, entries=4, probes=64, batch=64, dimension=4096), leak, protocol)
     per_run = stage.plan.probes * stage.plan.dimension
     secrets = Secrets(seed, tuple(range(4)), tuple(range(64)))
     return [stage.play(secrets) for _ in range(-(-sizes.wide_elements // per_run))]

@@ -55,27 +55,26 @@ class Stage:
     Args:
         scenario: of kind templates, without a mapping; its runtime is ignored.
         leak: planted in every run.
+        protocol: a registered protocol to play in place of the scenario's.
     """
 
-    def __init__(self, scenario: Scenario, leak: Leak | None = None) -> None:
+    def __init__(self, scenario: Scenario, leak: Leak | None = None, protocol: str = "") -> None:
         self.scenario = scenario
-        self._leak = leak
-        self._prepared: Preparation = prepare(scenario, None, _ignore)
+        prepared: Preparation = prepare(scenario, None, _ignore)
+        name = protocol or prepared.plan.protocol
+        self.plan: RunPlan = msgspec.structs.replace(prepared.plan, protocol=name)
+        parties = protocol_named(name).policy.parties
+        self._briefs = {party: prepared.briefs[party] for party in parties}
         self._plant = Plant() if leak is None else leak.planted()
-
-    @property
-    def plan(self) -> RunPlan:
-        """The public plan of all runs."""
-        return self._prepared.plan
 
     def play(self, secrets: Secrets) -> Trial:
         """Run once with fresh randomness and return what everybody saw."""
         run = uuid4().hex[:16]
         self._plant.begin(run)
-        recordings = {party: MemoryRecording() for party in self._prepared.briefs}
+        recordings = {party: MemoryRecording() for party in self._briefs}
         programs = {
             party: self._program(party, brief, secrets, run, recordings[party])
-            for party, brief in self._prepared.briefs.items()
+            for party, brief in self._briefs.items()
         }
         events: dict[Party, list[Event]] = {}
         outcomes: Mapping[Party, PartyOutcome] = {}
@@ -112,7 +111,7 @@ class Stage:
     ) -> Recorded:
         told = msgspec.msgpack.decode(brief, type=PartyBrief)
         changes: dict[str, Any] = {
-            "plan": msgspec.structs.replace(told.plan, run=run),
+            "plan": msgspec.structs.replace(self.plan, run=run),
             "test_key": self._plant.test_key,
         }
         if party == CLIENT:

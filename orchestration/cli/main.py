@@ -8,8 +8,12 @@ import click
 
 from orchestration.cli.audit import audit
 from orchestration.cli.bench import bench
+from orchestration.cli.diff import diff
 from orchestration.cli.doctor import doctor
 from orchestration.cli.evaluate import evaluate
+from orchestration.cli.export import export
+from orchestration.cli.leakage import leakage
+from orchestration.cli.policy import policy
 from orchestration.cli.report import report
 from orchestration.cli.run import run
 from orchestration.cli.scenarios import scenarios, show
@@ -58,6 +62,7 @@ def main(*, debug: bool) -> None:
 
 
 for command in (
-    run, scenarios, show, report, tables, views, audit, train, evaluate, bench, doctor,
+    run, scenarios, show, report, tables, policy, views, audit, leakage, diff, export, train,
+    evaluate, bench, doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -74,9 +75,12 @@ def slices(trial: Trial, session: str) -> dict[str, Array]:
 
 
 def _received(view: View, rules: Rules) -> Iterator[Sighting]:
-    for seen in view.messages:
-        if seen.event == "received":
-            yield from _fields(seen, rules, "received", seen.arrays)
+    received = [seen for seen in view.messages if seen.event == "received"]
+    together = Counter((seen.kind, seen.session, seen.round) for seen in received)
+    for seen in received:
+        # An output that comes from one party alone is no share: it is the answer.
+        whole = rules.form(seen) == "output" and together[seen.kind, seen.session, seen.round] == 1
+        yield from _fields(seen, rules, "opened" if whole else "received", seen.arrays)
 
 
 def _opened(view: View, rules: Rules) -> Iterator[Sighting]:

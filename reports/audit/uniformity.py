@@ -109,7 +109,7 @@ def _tested(trial: Trial, party: Party, rules: Rules) -> Iterator[Sighting]:
         answer = seen.form == "output" and seen.way == "opened"
         if seen.form in {"share", "masked", "output"} and not answer:
             yield seen
-    yield from (seen for seen in residuals(trial, party, rules) if seen.form != "output")
+    yield from (s for s in residuals(trial, party, rules) if s.form in {"share", "masked"})
     yield from randomness(trial.views[party])
 
 
