@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestration.cli.evaluate_mapping import mapping
+
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
 
@@ -117,3 +119,6 @@ def _answer(
         as_json=as_json,
         out=out,
     )
+
+
+evaluate.add_command(mapping)

@@ -1,0 +1,1 @@
+"""The adversary: what somebody can do who obtained templates, keys or shares."""
