@@ -27,10 +27,10 @@ ITERATIONS: Final = 60
 
 
 def best_linear_estimate(template: Floats, mapped_cohort: Floats, cohort: Floats) -> Floats:
-    """Return the linear estimate [n] with the least squared error under the cohort's statistics.
+    """Return linear estimates [..., n] of least squared error under the cohort's statistics.
 
     Args:
-        template: [k], or several templates of one embedding joined (record multiplicity).
+        template: [..., k], or several templates of one embedding joined (record multiplicity).
         mapped_cohort: the cohort under the same key or keys, [c, k].
         cohort: unit embeddings [c, n].
     """

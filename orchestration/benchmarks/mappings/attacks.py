@@ -84,10 +84,13 @@ def attack_all(
 def _attacks(
     scheme: Scheme, faces: MappingFaces, keys: Keys, count: int, seed: int
 ) -> Iterator[tuple[str, Floats]]:
-    yield "linear estimate", _linear(scheme, faces, [keys[:count]])
-    for records in RECORDS:
-        several = [scheme.keys(count, seed + 1 + record) for record in range(records)]
-        yield f"linear estimate, {records} records", _linear(scheme, faces, several)
+    if isinstance(scheme, Folded):
+        yield "linear estimate, any number of records", _linear_folded(scheme, faces, count)
+    else:
+        yield "linear estimate", _linear(scheme, faces, [keys[:count]])
+        for records in RECORDS:
+            several = [scheme.keys(count, seed + 1 + record) for record in range(records)]
+            yield f"linear estimate, {records} records", _linear(scheme, faces, several)
     if isinstance(scheme, PolyProtect):
         yield "closed form, degree 1", _closed_form(scheme, faces, keys[:count])
     mapped = _differentiable(scheme)
@@ -107,6 +110,13 @@ def _linear(scheme: Scheme, faces: MappingFaces, keys: list[Keys]) -> Floats:
         template = np.concatenate([scheme.template(unit[None], key)[0] for key in group])
         found.append(best_linear_estimate(template, cohort, faces.cohort))
     return np.stack(found)
+
+
+def _linear_folded(scheme: Folded, faces: MappingFaces, count: int) -> Floats:
+    """Estimate from the features themselves: templates under all keys are linear in them."""
+    features = scheme.fold.features(faces.gallery[:count])
+    known = scheme.fold.features(faces.cohort)
+    return best_linear_estimate(features, known, faces.cohort)
 
 
 def _closed_form(scheme: PolyProtect, faces: MappingFaces, keys: Keys) -> Floats:
@@ -166,14 +176,16 @@ def _folds(scheme: Folded, key: Any) -> Callable[[Tensor], Tensor]:  # noqa: ANN
 
 
 def _solver(scheme: Scheme, mapped: Mapped, faces: MappingFaces, keys: Keys, seed: int) -> Floats:
-    """Solve from random starts shaped like the cohort, and from the linear estimate."""
+    """Solve from random starts shaped like the cohort, and from the linear estimate if any."""
     rng = np.random.default_rng([seed, 5])
-    linear = _linear(scheme, faces, [keys])
     found = []
     for row, key in enumerate(keys):
-        drawn = _like(faces.cohort, RESTARTS, rng)
+        starts = _like(faces.cohort, RESTARTS, rng)
         template = scheme.template(faces.gallery[row][None], key)[0]
-        starts = np.concatenate([drawn, linear[row][None]])
+        if not isinstance(scheme, Folded):
+            known = scheme.template(faces.cohort, key)
+            linear = best_linear_estimate(template, known, faces.cohort)
+            starts = np.concatenate([starts, linear[None]])
         found.append(solve_for_template(template, mapped(key), starts))
     return np.stack(found)
 
