@@ -75,7 +75,7 @@ def _adapted(
     name = adapted_name(spec, teacher, dataset)
     path = Path(chosen.weights).expanduser() if chosen.weights else find_adapted(name, data_root)
     if path is None:
-        quiet = msgspec.structs.replace(spec, epsilon=None, colour_epsilon=None)
+        quiet = msgspec.structs.replace(spec, epsilon=None, colour_epsilon=None, pixel_epsilon=None)
         start = find_adapted(adapted_name(quiet, teacher, dataset), data_root)
         out = writable_place(adapted_places(data_root)) / name
         path = _adapt(scenario, teacher, dataset, out, start, on_progress)

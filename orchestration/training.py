@@ -60,9 +60,12 @@ def load_teacher(name: str, data_root: Path | None) -> RgbEmbedder:
 
 def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> str:
     """Return the file name of the student of a teacher for these features and this data set."""
-    text = msgspec.json.encode(spec, order="sorted")
-    digest = blake2b(text, digest_size=6).hexdigest()
+    fields = msgspec.to_builtins(spec)
+    if spec.pixel_epsilon is None:
+        del fields["pixel_epsilon"]  # names from before there was such noise stay valid
+    digest = blake2b(msgspec.json.encode(fields, order="sorted"), digest_size=6).hexdigest()
     noise = "noiseless" if spec.epsilon is None else f"eps{spec.epsilon:g}"
+    noise = noise if spec.pixel_epsilon is None else f"pixel{spec.pixel_epsilon:g}"
     data = re.sub(r"[^A-Za-z0-9]+", "-", dataset.name)
     return f"{data}-{teacher.digest}-{spec.fusion}-{spec.colour}-{noise}-{digest}.npz"
 

@@ -15,7 +15,14 @@ from orchestration.training import load_teacher
 from protocol.errors import DataError, ScenarioError
 from scenarios.datasets import Pictures
 
-__all__ = ["Embedder", "Source", "embed_all", "open_source", "stored_embeddings"]
+__all__ = [
+    "Embedder",
+    "Source",
+    "embed_all",
+    "open_source",
+    "stored_embeddings",
+    "with_pixel_noise",
+]
 
 Embeddings = NDArray[np.float32]
 Embedder = Callable[[Pictures], Embeddings]
@@ -44,6 +51,27 @@ class Source(NamedTuple):
     trained_on: str | None
     embed: Embedder | None
     record: dict[str, Any]
+
+
+def with_pixel_noise(source: Source, epsilon: float) -> Source:
+    """Add noise to pictures before a network that knows nothing of it.
+
+    Raises:
+        ScenarioError: embeddings are stored, so there is no picture to add noise to, or epsilon is
+            out of range.
+    """
+    from protocol.features import FeatureSpec
+    from protocol.features.noise import NoiseSource
+    from protocol.features.pixels import noisy_pictures
+
+    FeatureSpec(pixel_epsilon=epsilon)
+    if source.embed is None:
+        raise ScenarioError("stored embeddings take no noise", where="--pixel-epsilon")
+    embed, noise = source.embed, NoiseSource(os.urandom)
+    return source._replace(
+        says=f"{source.says}; pictures carry noise of epsilon {epsilon:g} per pixel value",
+        embed=lambda pictures: embed(noisy_pictures(pictures, epsilon, noise)),
+    )
 
 
 def open_source(name: str, root: Path | None) -> Source:

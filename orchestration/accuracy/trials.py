@@ -1,8 +1,8 @@
 """What a network is judged by: embeddings of known people, and pairs to be verified.
 
-A trial keeps people a network was adapted on out of identification. Pair lists cannot be kept
-apart that way, because LFW's View 2 shares people with both halves of View 1; such a list is
-used whole and the trial says so.
+A trial leaves out people a network was adapted on, and pair lists that name any of them: LFW's
+View 2 shares people with both halves of View 1, so a network adapted on one half is judged by it
+only in a cross-fit, or when everybody is asked for, which the trial then says.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scenarios.datasets.template_lists import read_template_list
 
 __all__ = ["Pairs", "People", "Trial", "open_faces", "run_bin", "run_faces", "run_templates"]
 
-Which = Literal["unseen", "all"]
+Which = Literal["unseen", "test", "all"]
 LFW = Path("data/lfw")
 DRAWN_FOLDS = 5
 
@@ -103,9 +103,10 @@ def run_faces(
     dataset = open_faces(data, root, reverse=False)
     seen = [_seen(source, data, root) for source in sources]
     people = _people(dataset, seen, which)
-    embeddings, notes = {}, _notes(sources, seen, which)
+    lists, notes = _pair_lists(dataset, people, root, seed), _notes(sources, seen, which)
+    embeddings: dict[str, Embeddings] = {}
     for number, source in enumerate(sources):
-        own = [person for person in dataset.identities if _judge(person, seen) == number]
+        own = [person for person in people if _judge(person, seen) == number]
         ids = [picture for person in own for picture in dataset.pictures_of(person)]
         embeddings.update(_embed(source, dataset, ids, root, on_progress, mirror=mirror))
     kept = [(person, picture) for person in people for picture in dataset.pictures_of(person)]
@@ -113,10 +114,7 @@ def run_faces(
     return Trial(
         dataset.name,
         notes,
-        [
-            _scored(pairs, embeddings, seen if len(sources) == 1 else [])
-            for pairs in _pair_lists(dataset, people, root, seed)
-        ],
+        [_scored(pairs, embeddings, seen if len(sources) == 1 else []) for pairs in lists],
         People(
             _unit(np.stack([embeddings[picture] for _, picture in kept])),
             np.array([numbers[person] for person, _ in kept]),
@@ -215,7 +213,8 @@ def _people(dataset: DataSet, seen: Sequence[frozenset[str]], which: Which) -> l
     if len(seen) > 1 and (everyone or not all(seen)):
         text = "the two networks were not adapted on complementary people of this data set"
         raise ScenarioError(text, where="--crossfit")
-    people = [name for name in dataset.identities if which == "all" or name not in everyone]
+    pool = dataset.test_identities() if which == "test" else dataset.identities
+    people = [name for name in pool if which == "all" or name not in everyone]
     if not people:
         raise ScenarioError("the network was adapted on everybody", where="--people")
     return people
@@ -228,7 +227,7 @@ def _notes(sources: Sequence[Source], seen: Sequence[frozenset[str]], which: Whi
     elif seen[0] and which == "all":
         notes.append(f"{len(seen[0])} of the people it was adapted on are tested: optimistic.")
     elif seen[0]:
-        notes.append(f"Identification leaves out the {len(seen[0])} people it was adapted on.")
+        notes.append(f"The {len(seen[0])} people it was adapted on are left out.")
     return notes
 
 
@@ -259,10 +258,12 @@ def _pair_lists(
 ) -> list[PairList]:
     if dataset.name != "lfw" or root is None:
         return [draw_pairs(dataset, people, folds=DRAWN_FOLDS, seed=seed)]
-    return [
+    lists = [
         read_lfw_pairs(root / LFW / "pairs.txt", folds=10, name="View 2, 10 folds"),
         read_lfw_pairs(root / LFW / "pairsDevTest.txt", folds=10, name="DevTest pairs"),
     ]
+    known = set(people)
+    return [pairs for pairs in lists if _named(pairs) <= known]
 
 
 def _scored(
@@ -270,14 +271,17 @@ def _scored(
 ) -> Pairs:
     one = _unit(np.stack([embeddings[picture] for picture in pairs.first]))
     two = _unit(np.stack([embeddings[picture] for picture in pairs.second]))
-    named = {picture.partition("/")[0] for picture in (*pairs.first, *pairs.second)}
     return Pairs(
         pairs.name,
         np.einsum("pd,pd->p", one, two, dtype=np.float64),
         np.array(pairs.same),
         pairs.folds,
-        len(named & seen[0]) if seen else 0,
+        len(_named(pairs) & seen[0]) if seen else 0,
     )
+
+
+def _named(pairs: PairList) -> set[str]:
+    return {picture.partition("/")[0] for picture in (*pairs.first, *pairs.second)}
 
 
 def _unit(values: Embeddings) -> Embeddings:

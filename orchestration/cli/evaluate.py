@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from orchestration.cli.evaluate_inputs import inputs
+from orchestration.cli.evaluate_mapping import mapping
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
@@ -32,7 +35,8 @@ def evaluate() -> None:
     help="The folder the paths of --templates start from.  [default: beside it]",
 )
 @click.option("--crossfit", metavar="FILE", help="Student adapted on the other half of LFW.")
-@click.option("--people", type=click.Choice(["unseen", "all"]), default="unseen")
+@click.option("--people", type=click.Choice(["unseen", "test", "all"]), default="unseen")
+@click.option("--pixel-epsilon", type=float, help="Noise on pictures a network was not made for.")
 @click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
 @click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -46,7 +50,8 @@ def network(  # noqa: PLR0913 - one parameter per option
     pairs: Path | None,
     pictures: Path | None,
     crossfit: str | None,
-    people: str,
+    people: Literal["unseen", "test", "all"],
+    pixel_epsilon: float | None,
     mirror: bool,
     seed: int,
     as_json: bool,
@@ -58,7 +63,7 @@ def network(  # noqa: PLR0913 - one parameter per option
     Identification: rank-1 and rank-5, TPIR at FPIR. People the network was adapted on are left
     out of it; the result says whom it saw.
     """
-    from orchestration.accuracy.sources import open_source
+    from orchestration.accuracy.sources import open_source, with_pixel_noise
     from orchestration.accuracy.trials import run_bin, run_faces, run_templates
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
@@ -67,6 +72,8 @@ def network(  # noqa: PLR0913 - one parameter per option
     if (templates is None) != (pairs is None):
         raise click.UsageError("--templates and --pairs go together")
     source, root = open_source(network, data_root()), data_root()
+    if pixel_epsilon is not None:
+        source = with_pixel_noise(source, pixel_epsilon)
     with progress_view(errors()) as on_progress:
         if bin_file is not None:
             trial = run_bin(source, bin_file, on_progress, mirror=mirror)
@@ -80,11 +87,18 @@ def network(  # noqa: PLR0913 - one parameter per option
                 data,
                 root,
                 on_progress,
-                which="all" if people == "all" else "unseen",
+                which=people,
                 mirror=mirror,
                 seed=seed,
             )
-    asked = {"network": network, "crossfit": crossfit, "mirror": mirror, "seed": seed}
+    asked = {
+        "network": network,
+        "crossfit": crossfit,
+        "people": people,
+        "pixel_epsilon": pixel_epsilon,
+        "mirror": mirror,
+        "seed": seed,
+    }
     _answer(trial, asked, source.record, as_json=as_json, out=out)
 
 
@@ -117,3 +131,7 @@ def _answer(
         as_json=as_json,
         out=out,
     )
+
+
+evaluate.add_command(inputs)
+evaluate.add_command(mapping)

@@ -1,4 +1,4 @@
-"""What a party could do with the answers it is given by right."""
+"""The adversary: what somebody can do with templates, keys, shares, or answers given by right."""
 
 from __future__ import annotations
 

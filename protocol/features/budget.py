@@ -9,6 +9,7 @@ import msgspec
 
 from protocol.features.calibration import require_sensitivity
 from protocol.features.noise import sampling_slack
+from protocol.features.pixels import pixel_sampling_slack
 from protocol.features.spec import EDGE
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ class PrivacyBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Differential-privacy budget of one protected picture; infinity means no promise.
 
     Attributes:
-        element_epsilon: epsilon of one frequency element.
-        image_epsilon: the same for all frequency elements of a picture together.
+        element_epsilon: epsilon of one frequency element, or of one pixel value.
+        image_epsilon: the same for all of them in a picture together.
         colour_bit_epsilon: epsilon of one colour bit.
-        colour_image_epsilon: the same for all colour bits of a picture; 0 when none are sent.
+        colour_image_epsilon: the same for all colour bits of a picture; 0 when none are sent,
+            or when noise on pixels covers them.
         total: epsilon of everything that is sent for one picture.
         statement: one paragraph for the report.
     """
@@ -41,6 +43,8 @@ class PrivacyBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget:
     """Account for one picture; raise ScenarioError when the sensitivities cannot carry noise."""
     require_sensitivity(spec, calibration)
+    if spec.pixel_epsilon is not None:
+        return _pixel_budget(spec.pixel_epsilon)
     elements = spec.frequency_channels * EDGE * EDGE
     element = math.inf if spec.epsilon is None else spec.epsilon
     bit = math.inf if spec.colour_epsilon is None else spec.colour_epsilon
@@ -54,6 +58,25 @@ def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget
         colour_image_epsilon=colour,
         total=element * elements + colour,
         statement=" ".join(texts),
+    )
+
+
+def _pixel_budget(epsilon: float) -> PrivacyBudget:
+    values = 3 * EDGE * EDGE
+    text = (
+        f"Pixels: Laplace noise with epsilon {epsilon:g} for each of {values:,} pixel values, "
+        f"epsilon {epsilon * values:,.0f} for the picture; both parts are computed from the noisy "
+        f"picture, so this covers everything sent; finite sampling resolution adds at most "
+        f"{pixel_sampling_slack(epsilon):.1g} per value. Budgets of several pictures of one person "
+        "add up."
+    )
+    return PrivacyBudget(
+        element_epsilon=epsilon,
+        image_epsilon=epsilon * values,
+        colour_bit_epsilon=0.0,
+        colour_image_epsilon=0.0,
+        total=epsilon * values,
+        statement=text,
     )
 
 

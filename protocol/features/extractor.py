@@ -11,6 +11,7 @@ from protocol.features.colour import describe, patterns, recode
 from protocol.features.fusion import plane_mixing
 from protocol.features.noise import NoiseSource, flip_threshold
 from protocol.features.pipeline import exact_coefficients, protect_picture
+from protocol.features.pixels import noisy_pictures
 from protocol.features.spec import EDGE, ProtectedBatch, check_pictures
 from protocol.features.wire import WireGrid
 
@@ -58,13 +59,15 @@ class FeatureExtractor:
     def protect(self, pictures: NDArray[uint8]) -> ProtectedBatch:
         """Protect pictures, uint8 [B,112,112,3], with fresh noise for each.
 
-        Transform, fusion, clipping, noise, rounding to the public grid; colour patterns,
-        randomised response, recoding.
+        Noise on pixels where asked for; transform, fusion, clipping, noise, rounding to the public
+        grid; colour patterns, randomised response, recoding.
 
         Raises:
             LocalProtocolError: wrong shape or type of the pictures.
         """
         check_pictures(pictures)
+        if self.spec.pixel_epsilon is not None:
+            pictures = noisy_pictures(pictures, self.spec.pixel_epsilon, self._noise)
         shape = (len(pictures), self.spec.frequency_channels, EDGE, EDGE)
         frequency = np.empty(shape, dtype=np.uint8 if self.spec.wire_bits == 8 else np.uint16)
         for picture, codes in zip(pictures, frequency, strict=True):

@@ -22,6 +22,9 @@ EDGE: Final = 112
 LARGEST_EPSILON: Final = 10.0
 """Largest per-element epsilon; beyond it the sampler's tail resolution would not support it."""
 
+LARGEST_PIXEL_EPSILON: Final = 20.0
+"""Largest epsilon of a pixel value, for the same reason."""
+
 Fusion = Literal["maxabs", "y_only", "mean", "sum", "none"]
 Colour = Literal["none", "lbp_y", "lbp_rgb", "malbp", "dlbp"]
 
@@ -38,9 +41,12 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         epsilon: Laplace epsilon of each frequency element; None means no noise.
         colour_epsilon: randomised-response epsilon of each colour bit; None means no noise.
         wire_bits: bits per frequency element on the wire.
+        pixel_epsilon: Laplace epsilon of each of the 3 * 112 * 112 pixel values, from which both
+            parts are then computed; it takes the place of the other two.
 
     Raises:
-        ScenarioError: an epsilon is out of range, or `colour_epsilon` has no colour to act on.
+        ScenarioError: an epsilon is out of range, `colour_epsilon` has no colour to act on, or
+            noise is asked for twice.
     """
 
     fusion: Fusion = "maxabs"
@@ -48,11 +54,17 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     epsilon: float | None = None
     colour_epsilon: float | None = None
     wire_bits: Literal[8, 16] = 8
+    pixel_epsilon: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot mean anything."""
         _check_epsilon(self.epsilon, "features.epsilon")
         _check_epsilon(self.colour_epsilon, "features.colour_epsilon")
+        _check_epsilon(self.pixel_epsilon, "features.pixel_epsilon", LARGEST_PIXEL_EPSILON)
+        if self.pixel_epsilon is not None and (self.epsilon or self.colour_epsilon):
+            message = "noise on pixels covers both parts; more noise would only cost accuracy"
+            hint = "set epsilon and colour_epsilon to null"
+            raise ScenarioError(message, where="features.pixel_epsilon", hint=hint)
         if self.colour_epsilon is not None and self.colour == "none":
             message = "colour noise is set but no colour descriptor is computed"
             hint = "choose a colour descriptor or set colour_epsilon to null"
@@ -117,9 +129,9 @@ def check_pictures(pictures: NDArray[uint8]) -> None:
         raise LocalProtocolError(message, where="protocol.features")
 
 
-def _check_epsilon(epsilon: float | None, where: str) -> None:
+def _check_epsilon(epsilon: float | None, where: str, largest: float = LARGEST_EPSILON) -> None:
     if epsilon is None:
         return
-    if not math.isfinite(epsilon) or not 0 < epsilon <= LARGEST_EPSILON:
-        message = f"epsilon must lie in (0, {LARGEST_EPSILON:g}], got {epsilon}"
+    if not math.isfinite(epsilon) or not 0 < epsilon <= largest:
+        message = f"epsilon must lie in (0, {largest:g}], got {epsilon}"
         raise ScenarioError(message, where=where, hint="use null for no noise")

@@ -38,6 +38,9 @@ class Fold:
     Attributes:
         blocks: start and stop of each block in whitened entries.
         length: D, number of features.
+        centre: public mean embedding [n].
+        whitener: public matrix [n, n'], n' the directions that vary.
+        mean: the cohort's mean features [D].
     """
 
     def __init__(self, cohort: Floats, blocks: int, whitening: float) -> None:
@@ -63,16 +66,25 @@ class Fold:
         edges = np.cumsum([0, *(len(part) for part in np.array_split(order, blocks))])
         self.blocks = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
         self.length = folded_length(len(order), blocks)
-        self._mean = np.zeros(self.length)
-        self._mean = self._raw(self.whiten(cohort)).mean(axis=0)
+        self.mean = np.zeros(self.length)
+        self.mean = self._raw(self.whiten(cohort)).mean(axis=0)
 
     def whiten(self, units: Floats) -> Floats:
         """Return whitened unit vectors [..., n'] of unit embeddings [..., n]."""
         return unit_rows((units - self.centre) @ self.whitener)
 
+    def unwhiten(self, white: Floats) -> Floats:
+        """Return the unit embedding [n] whose whitened form points along `white` [n']."""
+        step = white @ np.linalg.pinv(self.whitener)
+        # |centre + t step| = 1 has one positive root, because the centre lies inside the sphere.
+        inside = 1.0 - float(self.centre @ self.centre)
+        along, square = float(self.centre @ step), float(step @ step)
+        root = (-along + np.sqrt(along * along + square * inside)) / square
+        return unit_rows(self.centre + root * step)
+
     def features(self, units: Floats) -> Floats:
         """Return unit features [..., D] of unit embeddings [..., n], centred on the cohort."""
-        return unit_rows(self._raw(self.whiten(units)) - self._mean)
+        return unit_rows(self._raw(self.whiten(units)) - self.mean)
 
     def _raw(self, white: Floats) -> Floats:
         parts = []

@@ -116,7 +116,19 @@ class MappedForm:
         Raises:
             LocalProtocolError: there is no key.
         """
-        return np.asarray(self._flat_probes(units) @ self._keyed_row(unit, key))
+        return np.asarray(self.real_probes(units) @ self.real_row(unit, key))
+
+    def real_probes(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return power features [B,D] before rounding."""
+        return self._flat_probes(units)
+
+    def real_row(self, unit: NDArray[np.float64], key: MappingKey | None) -> NDArray[np.float64]:
+        """Return the row [D] before rounding.
+
+        Raises:
+            LocalProtocolError: there is no key.
+        """
+        return self._keyed_row(unit, key)
 
     def ring_threshold(self, cosine: float) -> int:
         """Return the score a cosine stands for, rounded up and kept inside the score range."""

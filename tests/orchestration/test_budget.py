@@ -16,7 +16,8 @@ from orchestration.progress import Progress
 from orchestration.runtime.memory import run_in_memory
 from protocol.errors import PolicyViolationError
 from reports.html.tables import protection_rows
-from reports.records import read_record
+from reports.records import read_run
+from reports.summary import summarise
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
@@ -44,8 +45,8 @@ def play(folder: Path, budget: int) -> Path:
 
 
 def test_a_run_within_its_budget_ends_well(tmp_path: Path) -> None:
-    record = read_record(play(tmp_path, 6) / "run.json")
-    rows = dict(protection_rows(record))
+    run = read_run(play(tmp_path, 6))
+    rows = dict(protection_rows(run.record, summarise(run)["run"]))
     assert rows["Query budget"].startswith("6 probes, too few")
     assert "answers of level bitmap" in rows["What answers give away"]
 

@@ -63,7 +63,7 @@ def test_people_a_network_was_adapted_on_are_left_out(folder: Path) -> None:
     )
     assert trial.people is not None
     assert len(np.unique(trial.people.person)) == len(dataset.test_identities()) == 17
-    assert "leaves out the 7 people" in trial.notes[1]
+    assert "7 people it was adapted on are left out" in trial.notes[1]
     everyone = trials.run_faces(
         [source("people")], str(folder), None, quiet, which="all", mirror=False, seed=3
     )
