@@ -86,10 +86,14 @@ def test_a_provider_that_scales_its_probe_is_named(play: Play, protocol: str, sc
     assert caught.value.where == "model_provider"
 
 
-def test_updated_rows_are_checked_too(play: Play) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_updated_rows_are_checked_too(play: Play, protocol: str) -> None:
     plan = (Step("enrol-0000", 1, "enrol"), Step("update-0000", 1, "update", (0,)))
     with pytest.raises(PeerMisbehaviourError, match="out of bounds"):
-        checked(play, [[1, 2], [128, 0]], [[1, 1]], steps=(*plan, Step("search-0000", 1)))
+        checked(
+            play, [[1, 2], [128, 0]], [[1, 1]], protocol=protocol,
+            steps=(*plan, Step("search-0000", 1)),
+        )  # fmt: skip
 
 
 def test_the_verdict_of_honest_inputs_is_the_same_whatever_they_are(play: Play) -> None:
