@@ -30,7 +30,7 @@ class MappedForm:
 
     A cosine needs the norm of the mapped probe, which differs per key and is no linear function
     of the power features. A row therefore asks for `numerator - anchor * (norm estimate - 1)`,
-    where both are linear: the part of the norm that power features can tell is subtracted at the
+    where both are linear: the part of the norm that the features can tell is subtracted at the
     slope that makes the score equal to the cosine where the cosine is the anchor, the highest
     impostor cosine of the cohort, near which thresholds lie. Away from it the score is a
     monotone stand-in: higher is more alike.
@@ -41,7 +41,8 @@ class MappedForm:
     A row or probe longer than any the cohort suggests by a tenth is shrunk, which lowers scores.
 
     Attributes:
-        dimension: D = m n entries per row and probe, plus a constant one where not centred.
+        dimension: D = m n entries per row and probe, plus cross features where the norm is
+            quadratic, plus a constant one where not centred.
         score_unit: ring units per unit of cosine.
         max_abs_score: scale^2, which no score exceeds.
         anchor: the public cosine at which scores are cosines.
@@ -73,9 +74,14 @@ class MappedForm:
             message = f"the cohort has shape {cohort.shape}, expected [c, {dimension}]"
             raise LocalProtocolError(message)
         self._constant = not spec.centred
-        self._terms, self._scale = spec.terms, scale
-        self._public = PublicCohort(cohort, spec.terms, spec.overlap, centred=spec.centred)
-        self.dimension = spec.terms * dimension + self._constant
+        self._scale = scale
+        self._public = PublicCohort(
+            cohort, spec.terms, spec.overlap, centred=spec.centred, norm=spec.norm
+        )
+        crossed = self._public.cross_features(cohort[:1]).shape[1]
+        blocks = [dimension] * spec.terms + [crossed] + [1] * self._constant
+        self._blocks = [length for length in blocks if length]
+        self.dimension = sum(self._blocks)
         self.max_abs_score = scale * scale
         samples = self._sample_rows(spec, cohort)
         self.anchor = _highest_impostor(samples)
@@ -143,15 +149,14 @@ class MappedForm:
     def _flat_probes(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
         features = self._public.centred_features(units)
         flat = features.reshape(*features.shape[:-2], -1)
-        if self._constant:
-            flat = np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], axis=-1)
-        return flat * self._balance
+        crossed = self._public.cross_features(units)
+        one = np.ones((*flat.shape[:-1], int(self._constant)))
+        return np.asarray(np.concatenate([flat, crossed, one], axis=-1) * self._balance)
 
     def _flat_row(self, row: KeyedRow) -> NDArray[np.float64]:
         flat = (row.numerator - self.anchor * row.energy).ravel()
-        if self._constant:
-            flat = np.append(flat, row.offset)
-        return np.asarray(flat / self._balance)
+        offset = [row.offset] * self._constant
+        return np.concatenate([flat, -self.anchor * row.cross, offset]) / self._balance
 
     def _sample_rows(self, spec: MappingSpec, cohort: NDArray[np.float64]) -> list[KeyedRow]:
         """Return rows of cohort members under public sample keys, to choose public scales."""
@@ -173,14 +178,11 @@ class MappedForm:
         floor = 1e-9 * sizes[1].max()
         # Neither side may be divided by nothing: an empty block keeps a tiny, harmless factor.
         factors = np.sqrt(np.maximum(sizes[1], floor) / np.maximum(sizes[0], floor))
-        entries = (self.dimension - self._constant) // self._terms
-        lengths = [entries] * self._terms + [1] * self._constant
-        return np.repeat(factors, lengths)
+        return np.repeat(factors, self._blocks)
 
     def _block_sizes(self, side: NDArray[np.float64]) -> NDArray[np.float64]:
-        starts = np.arange(self._terms + self._constant)
-        entries = (self.dimension - self._constant) // self._terms
-        energies = np.add.reduceat(np.square(side), starts * entries, axis=1)
+        starts = np.cumsum([0, *self._blocks[:-1]])
+        energies = np.add.reduceat(np.square(side), starts, axis=1)
         return np.asarray(np.sqrt(energies.mean(axis=0)))
 
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.mapping.cross_features import CrossFeatures
 from protocol.mapping.keys import PolynomialKey
 from protocol.mapping.polyprotect import powers, protect_powers, window_positions
+from protocol.mapping.spec import Norm
 
 __all__ = ["KeyedRow", "PublicCohort", "fold", "fold_energy"]
 
@@ -85,22 +87,25 @@ class KeyedRow:
 
     Attributes:
         numerator: [m, n], <z(v), numerator> + offset = <P(v) - mu, G> / (|G| norm).
-        energy: [m, n], <z(v), energy> = estimated |P(v) - mu| / norm, minus 1.
+        energy: [m, n], <z(v), energy> = estimated |P(v) - mu| / norm, minus 1; 0 for no estimate.
+        cross: [C], what cross features add to that estimate.
         offset: the numerator's mean over the cohort, 0 when centred.
         impostors: [c], exact cosines of the cohort with this template under this key.
     """
 
-    __slots__ = ("energy", "impostors", "numerator", "offset")
+    __slots__ = ("cross", "energy", "impostors", "numerator", "offset")
 
     def __init__(
         self,
         numerator: NDArray[np.float64],
         energy: NDArray[np.float64],
+        cross: NDArray[np.float64],
         offset: float,
         impostors: NDArray[np.float64],
     ) -> None:
         self.numerator = numerator
         self.energy = energy
+        self.cross = cross
         self.offset = offset
         self.impostors = impostors
 
@@ -112,7 +117,13 @@ class PublicCohort:
     """
 
     def __init__(
-        self, embeddings: NDArray[np.float64], terms: int, overlap: int, *, centred: bool
+        self,
+        embeddings: NDArray[np.float64],
+        terms: int,
+        overlap: int,
+        *,
+        centred: bool,
+        norm: Norm = "linear",
     ) -> None:
         """Prepare the cohort.
 
@@ -121,6 +132,7 @@ class PublicCohort:
             terms: m.
             overlap: entries neighbouring windows share.
             centred: subtract the mean of each key's mapped cohort from mapped vectors.
+            norm: what of a mapped probe's norm is estimated.
         """
         raised = powers(embeddings, terms)
         self.mean = raised.mean(axis=0)
@@ -128,10 +140,20 @@ class PublicCohort:
         self._terms, self._overlap = terms, overlap
         self._centre = self.mean if centred else np.zeros_like(self.mean)
         self._mapped_from = raised - self._centre
+        self._norm: Norm = norm
+        # Pairs need two entries: windows of one term have none.
+        paired = terms if norm == "quadratic" else 1
+        self._cross = CrossFeatures(embeddings.shape[1], paired, min(overlap, paired - 1))
+        self._cross_mean = self._cross.of(self._mapped_from).mean(axis=0)
 
     def centred_features(self, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return z(v) [..., m, n] of unit embeddings [..., n]."""
         return np.asarray(powers(embeddings, self._terms) - self.mean)
+
+    def cross_features(self, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return cross features [..., C], centred; C is 0 unless the norm is quadratic."""
+        raised = powers(embeddings, self._terms) - self._centre
+        return np.asarray(self._cross.of(raised) - self._cross_mean)
 
     def keyed_row(self, unit: NDArray[np.float64], key: PolynomialKey) -> KeyedRow:
         """Return the linear form of one unit embedding [n] enrolled under its key."""
@@ -142,9 +164,11 @@ class PublicCohort:
         norms = np.linalg.norm(mapped, axis=1)
         norm = float(norms.mean())
         products = mapped @ template
+        estimated = float(self._norm != "per_key") / (2.0 * norm * norm)
         return KeyedRow(
             fold(key, template / norm, size, overlap),
-            fold_energy(key, self._centre, overlap) / (2.0 * norm * norm),
+            fold_energy(key, self._centre, overlap) * estimated,
+            self._cross.fold(key) * estimated,
             float(products.mean()) / norm,
             products / norms,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Literal
 
 import msgspec
 
 from protocol.errors import ScenarioError
 
-__all__ = ["MAX_BLOCKS", "MAX_TERMS", "MappingSpec", "folded_length"]
+__all__ = ["MAX_BLOCKS", "MAX_TERMS", "MappingSpec", "Norm", "cross_pairs", "folded_length"]
+
+Norm = Literal["per_key", "linear", "quadratic"]
 
 MAX_TERMS = 12
 """Largest degree offered: beyond it unit-norm entries vanish below float64 rounding."""
@@ -30,6 +33,9 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         terms: m, terms per window = largest exponent.
         overlap: o, entries shared by neighbouring windows, 0..m-1; the window step is m - o.
         coefficient_limit: c_max, coefficients are distinct non-zero integers in [-c_max, c_max].
+        norm: how far a mapped probe's norm is accounted for: `per_key` by its mean under the key,
+            `linear` also by what power features tell of it, `quadratic` also by cross features,
+            which make rows longer (docs/decisions/0023).
         centred: subtract the public cohort's mean from mapped probes and templates.
         cohort: how many public people estimate that mean and the mapped norms, or the whitening.
         blocks: B of a folded template, of which 2^(B-1) look the same.
@@ -41,6 +47,7 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     terms: int = 5
     overlap: int = 2
     coefficient_limit: int = 50
+    norm: Norm = "linear"
     centred: bool = True
     cohort: int = 200
     blocks: int = 8
@@ -50,7 +57,9 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def row_length(self, dimension: int) -> int:
         """Return the most ring elements a row of an embedding with `dimension` entries has."""
         if self.kind == "polyprotect":
-            return self.terms * dimension + (not self.centred)
+            crossed = self.norm == "quadratic"
+            pairs = cross_pairs(dimension, self.terms, self.overlap) if crossed else 0
+            return self.terms * dimension + pairs + (not self.centred)
         return folded_length(dimension, self.blocks) if self.kind == "folded" else dimension
 
     def __post_init__(self) -> None:
@@ -76,6 +85,13 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise _problem("whitening", f"got {self.whitening}", f"use 0 to {MAX_WHITENING:g}")
         if not 0.0 < self.kept <= 1.0:
             raise _problem("kept", f"got {self.kept}", "use a share above 0 and at most 1")
+
+
+def cross_pairs(dimension: int, terms: int, overlap: int) -> int:
+    """Return how many ordered pairs of n entries share a window of m terms."""
+    starts = range(0, max(dimension - overlap, 1), terms - overlap)
+    windows = (range(start, min(start + terms, dimension)) for start in starts)
+    return len({pair for window in windows for pair in permutations(window, 2)})
 
 
 def folded_length(dimension: int, blocks: int) -> int:

@@ -11,6 +11,8 @@ import pytest
 from orchestration.benchmarks.parts import measure_parts
 from orchestration.job import run_job
 from protocol.errors import ScenarioError
+from protocol.search.protocols import protocol_names
+from reports import build
 from scenarios.schema import load_scenario
 
 SMALL = (
@@ -43,6 +45,21 @@ def test_pictures_become_decisions(options: tuple[str, ...], tmp_path: Path) -> 
     assert record["protection"]["synthetic_data"]
     uploads = [row for row in record["costs"] if row["kind"] == "ProtectedFeatures"]
     assert sum(row["measured_bytes"] for row in uploads) == 24 * (63 + 8) * 112 * 112
+
+
+@pytest.mark.parametrize("protocol", protocol_names())
+@pytest.mark.parametrize("norm", ["per_key", "quadratic"])
+def test_keyed_rows_are_searched_in_every_protocol(
+    protocol: str, norm: str, tmp_path: Path
+) -> None:
+    mapping = f"mapping={{kind: polyprotect, cohort: 16, norm: {norm}}}"
+    options = (*SMALL, mapping, f"search.protocol={protocol}", "search.ring_bits=32")
+    scenario = load_scenario("embedded", options)
+    path = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
+    summary = build(path, report=False)
+    assert summary.passed
+    assert summary["run"]["dimension"] == scenario.row_length
+    assert (scenario.row_length == 5 * 128) == (norm == "per_key")
 
 
 def test_the_carried_network_recognises_by_the_frequency_part() -> None:

@@ -23,12 +23,14 @@ from protocol.mapping import (
     quantise_template,
 )
 from protocol.mapping.polyprotect import powers, protect_powers
+from protocol.mapping.spec import Norm
 from protocol.sharing.prg import keyed_random_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 DIMENSION = 128
 RINGS = ((16, 127), (32, 16384))
+NORMS: tuple[Norm, ...] = ("per_key", "linear", "quadratic")
 
 
 class Faces(NamedTuple):
@@ -160,3 +162,24 @@ def test_a_linear_norm_recovers_most_of_the_exact_cosine(
     assert results["linear norm"].tpir > results["constant norm"].tpir
     assert abs(results["ring 32"].rank1 - results["linear norm"].rank1) < 0.5
     assert results["ring 16"].rank1 > results["linear norm"].rank1 - 12.0
+
+
+@pytest.mark.timeout(900)
+def test_cross_features_recover_more_of_the_norm(faces: Faces) -> None:
+    results = {}
+    for norm in NORMS:
+        spec = MappingSpec(kind="polyprotect", norm=norm)
+        keys = KeyRing(spec, keyed_random_bytes(bytes(32), "accuracy"))
+        for row in range(len(faces.gallery)):
+            keys.issue(str(row))
+        form = open_form(spec, DIMENSION, 32, 16384, faces.cohort)
+        assert isinstance(form, MappedForm)
+        real, rounded = mapped_scores(faces, form, keys)
+        results[norm] = outcome(real, len(faces.mated))
+        results[f"{norm}, ring 32"] = outcome(rounded, len(faces.mated))
+    report("norm, overlap 2, centred", results)
+    for better, worse in (("quadratic", "linear"), ("linear", "per_key")):
+        assert results[better].rank1 > results[worse].rank1
+        assert results[better].tpir > results[worse].tpir + 2.0
+    for norm in NORMS:
+        assert abs(results[f"{norm}, ring 32"].rank1 - results[norm].rank1) < 0.5
