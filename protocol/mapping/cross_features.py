@@ -63,5 +63,5 @@ class CrossFeatures:
         within = (first < self._dimension) & (second < self._dimension)
         places = np.searchsorted(self._codes, (first * self._width + second)[within])
         weight = 2.0 * key.coefficients[one] * key.coefficients[two]
-        folded: NDArray[np.float64] = weight * np.bincount(places, minlength=self.length)
-        return folded
+        counts = np.bincount(places, minlength=self.length)
+        return weight * counts.astype(np.float64)

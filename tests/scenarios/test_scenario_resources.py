@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import ScenarioError
+from protocol.search.policies import policy_named, policy_names
 from scenarios.checks import scenario_warnings
 from scenarios.resources import (
     available_memory_bytes,
@@ -91,6 +92,15 @@ def test_a_million_rows_stay_within_three_gibibytes_per_server() -> None:
     error = refusal(million, None, 4 * GIB)
     assert "model_provider 2." in error.message
     assert "4.0 GiB are available" in error.message
+
+
+@pytest.mark.parametrize("protocol", policy_names())
+def test_every_server_of_every_protocol_is_counted(protocol: str) -> None:
+    needed = party_memory_bytes(scenario(f"search.protocol={protocol}", "data.entries=10000"))
+    policy = policy_named(protocol)
+    assert {party for party, _ in policy.held} == set(policy.parties) - {"client"}
+    for party, matrices in policy.held:
+        assert needed[party] >= matrices * 10_000 * 128 * 2
 
 
 def test_a_growing_gallery_needs_room_for_all_who_come() -> None:

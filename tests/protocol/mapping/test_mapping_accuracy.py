@@ -166,7 +166,7 @@ def test_a_linear_norm_recovers_most_of_the_exact_cosine(
 
 @pytest.mark.timeout(900)
 def test_cross_features_recover_more_of_the_norm(faces: Faces) -> None:
-    results = {}
+    results: dict[str, Outcome] = {}
     for norm in NORMS:
         spec = MappingSpec(kind="polyprotect", norm=norm)
         keys = KeyRing(spec, keyed_random_bytes(bytes(32), "accuracy"))
