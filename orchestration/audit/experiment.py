@@ -185,4 +185,6 @@ def _sized(
         features=FeatureSpec(),
         mapping=MappingSpec(),
         runtime="memory",
+        budget=None,
+        capture="none",
     )
