@@ -18,9 +18,9 @@ class Dealer:
 
     def __init__(self, plan: RunPlan, random_bytes: RandomBytes) -> None:
         self._plan = plan
-        self._side = protocol_named(plan.protocol).servers[DEALER](plan, random_bytes)
+        self.side = protocol_named(plan.protocol).servers[DEALER](plan, random_bytes)
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role; observed: the material ledger."""
-        await serve(channel, self._plan, self._side)
-        return self._side.observed()
+        await serve(channel, self._plan, self.side)
+        return self.side.observed()

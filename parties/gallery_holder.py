@@ -18,9 +18,9 @@ class GalleryHolder:
 
     def __init__(self, plan: RunPlan, random_bytes: RandomBytes) -> None:
         self._plan = plan
-        self._side = protocol_named(plan.protocol).servers[GALLERY_HOLDER](plan, random_bytes)
+        self.side = protocol_named(plan.protocol).servers[GALLERY_HOLDER](plan, random_bytes)
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role; observed: the material ledger, where the protocol has one."""
-        await serve(channel, self._plan, self._side)
-        return self._side.observed()
+        await serve(channel, self._plan, self.side)
+        return self.side.observed()

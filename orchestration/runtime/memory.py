@@ -19,7 +19,8 @@ from protocol.search.policies import policy_named
 
 __all__ = ["run_in_memory"]
 
-Step = Coroutine[Label, None, Observation]
+# A program that yields None goes on once the others have had a chance to.
+Step = Coroutine[Label | None, None, Observation]
 
 
 def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
@@ -105,7 +106,7 @@ class _Scheduler:
             party: _as_step(program.run(self._channels[party]))
             for party, program in programs.items()
         }
-        self._waiting: dict[Party, Label] = {}
+        self._waiting: dict[Party, Label | None] = {}
         self._observed: dict[Party, Observation] = {}
 
     def run(self) -> dict[Party, PartyOutcome]:
@@ -158,6 +159,7 @@ class _Scheduler:
         lines = (
             f"{party} waits for {label.kind} from {label.sender} in {label.session}"
             for party, label in sorted(self._waiting.items())
+            if label is not None
         )
         return "; ".join(lines)
 

@@ -44,16 +44,14 @@ class ModelProvider:
         self._embedder = embedder
         self._form = form
         self._ring = Ring(plan.ring_bits)
-        self._side = protocol_named(plan.protocol).servers[MODEL_PROVIDER](plan, random_bytes)
+        self.side = protocol_named(plan.protocol).servers[MODEL_PROVIDER](plan, random_bytes)
         self._probes: list[npt.NDArray[np.int32]] = []
         self._embeddings: list[npt.NDArray[np.float32]] = []
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role; observed: quantised probes [P,D], probe embeddings [P,d]."""
-        await serve(
-            channel, self._plan, self._side, embed_rows=self._embed_rows, probes=self._probe
-        )
-        return {**self._side.observed(), **self._observed()}
+        await serve(channel, self._plan, self.side, embed_rows=self._embed_rows, probes=self._probe)
+        return {**self.side.observed(), **self._observed()}
 
     async def _embed_rows(self, channel: Channel, step: Step) -> None:
         """Return the embeddings of enrolment pictures to the client they belong to."""

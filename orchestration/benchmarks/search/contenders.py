@@ -11,9 +11,13 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.assembly import PartyBrief, build_program
+from orchestration.assembly import PartyBrief
 from orchestration.benchmarks.search.cells import Cell, Options, plan_of, scenario_of
-from orchestration.benchmarks.search.parties import BenchBrief, build_measured_client
+from orchestration.benchmarks.search.parties import (
+    BenchBrief,
+    build_measured_client,
+    build_resting_server,
+)
 from orchestration.benchmarks.search.samples import Sample, journal_samples
 from orchestration.benchmarks.search.turns import AbandonedError, RayTurns, ThreadTurns, Turns
 from orchestration.benchmarks.search.workload import Search, Workload
@@ -186,7 +190,7 @@ def _in_memory(play: Play, pause: ThreadTurns) -> Outcomes:
     programs: dict[Party, RoleProgram] = {
         party: build_measured_client(play.brief(party), play.probes, pause)
         if party == CLIENT
-        else build_program(play.brief(party).to_bytes())
+        else build_resting_server(play.brief(party), pause)
         for party in play.parties
     }
     return run_in_memory(

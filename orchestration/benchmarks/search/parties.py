@@ -1,4 +1,4 @@
-"""The role programs of a benchmark: those of every run, with a client that takes turns.
+"""The role programs of a benchmark: those of every run, pausing between searches.
 
 Protect and embed pass templates through, so the probe's embedding is known when a turn begins.
 """
@@ -6,9 +6,9 @@ Protect and embed pass templates through, so the probe's embedding is known when
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -21,10 +21,19 @@ from parties.client import Client
 from protocol.channel import At, Channel
 from protocol.messages import Message, ProtectedFeatures
 from protocol.parties import Party
+from protocol.plan import Step
 from protocol.roles import Observation, RoleProgram
+from protocol.search.sides import ServerSide
+from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
-__all__ = ["BenchBrief", "MeasuredClient", "build_benchmark_program", "build_measured_client"]
+__all__ = [
+    "BenchBrief",
+    "MeasuredClient",
+    "build_benchmark_program",
+    "build_measured_client",
+    "build_resting_server",
+]
 
 
 class BenchBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +73,7 @@ class MeasuredClient(Client):
         Observed: `match` packed little-endian [P, ceil(N/8)], `online_s` [searches].
         """
         observed = await super().run(_Turns(channel, self._begin))
+        del observed["rows"]
         online_s = np.array(self._ended_s) - np.array(self._begun_s)
         return {**observed, "online_s": online_s}
 
@@ -74,7 +84,34 @@ class MeasuredClient(Client):
     def _note(self, name: str, values: npt.NDArray[Any]) -> None:
         if name == "match":
             self._ended_s.append(perf_counter())
+            self.pause.ended()
             super()._note(name, np.packbits(values, axis=1, bitorder="little"))
+
+
+class RestingSide:
+    """A server's side that makes no material while the client waits for an answer."""
+
+    def __init__(self, side: ServerSide, pause: Pause) -> None:
+        self._side = side
+        self._pause = pause
+        self._searches = 0
+        self.setup, self.change, self.observed = side.setup, side.change, side.observed
+
+    async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
+        """Put the material of the next searches in place, once the search before is answered."""
+        await self._pause.rest(self._searches)
+        await self._side.prepare(channel, upcoming)
+
+    async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
+        """Run one search."""
+        await self._side.search(channel, step, probes)
+        self._searches += 1
+
+
+class _Serving(Protocol):
+    """A role program with a side."""
+
+    side: ServerSide
 
 
 class _Turns:
@@ -119,9 +156,18 @@ def build_measured_client(
     )
 
 
+def build_resting_server(told: PartyBrief, pause: Pause) -> RoleProgram:
+    """Return a server's or helper's program."""
+    program = build_program(told.to_bytes())
+    serving = cast("_Serving", program)
+    serving.side = RestingSide(serving.side, pause)
+    return program
+
+
 def build_benchmark_program(brief: bytes) -> RoleProgram:
     """Return the program a brief describes, in the actor that hosts the party."""
     told = msgspec.msgpack.decode(brief, type=BenchBrief)
+    pause = RayPause(told.told.plan.run)
     if told.probes is None:
-        return build_program(told.told.to_bytes())
-    return build_measured_client(told.told, told.probes.array(), RayPause(told.told.plan.run))
+        return build_resting_server(told.told, pause)
+    return build_measured_client(told.told, told.probes.array(), pause)

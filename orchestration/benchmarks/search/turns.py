@@ -2,11 +2,14 @@
 
 In memory all parties of a contender live in one thread, so holding the client holds them all. On
 Ray the client awaits an actor that the driver tells when to go on; its peers wait for the client.
+Servers make the material of a search only when the client holds the answer of the one before it:
+on machines of their own they would not hold it up, on shared cores they would.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore
 from typing import Any, Final, Protocol
@@ -24,7 +27,7 @@ class AbandonedError(Exception):
 
 
 class Pause(Protocol):
-    """Where a contender's client waits for its next turn."""
+    """Where a contender's parties wait: its client for turns, its servers for its client."""
 
     async def wait(self) -> None:
         """Wait until the driver says go.
@@ -32,6 +35,14 @@ class Pause(Protocol):
         Raises:
             AbandonedError: there will be no next turn.
         """
+        ...
+
+    def ended(self) -> None:
+        """Note that the client holds the answer of a search."""
+        ...
+
+    async def rest(self, searches: int) -> None:
+        """Wait until the client holds the answers of so many searches."""
         ...
 
 
@@ -62,6 +73,7 @@ class ThreadTurns:
         self._go = Semaphore(0)
         self._over: SimpleQueue[None] = SimpleQueue()
         self._abandoned = False
+        self._ended = 0
 
     async def wait(self) -> None:
         """Hand the turn back to the driver and block the whole thread until the next one."""
@@ -69,6 +81,15 @@ class ThreadTurns:
         self._go.acquire()
         if self._abandoned:
             raise AbandonedError
+
+    def ended(self) -> None:
+        """Note that the client holds the answer of a search."""
+        self._ended += 1
+
+    async def rest(self, searches: int) -> None:
+        """Let the other parties run until the client holds the answers of so many searches."""
+        while self._ended < searches:
+            await _Others()
 
     def go(self) -> None:
         """Give the contender a turn."""
@@ -92,17 +113,40 @@ class ThreadTurns:
         self._go.release()
 
 
+class _Others:
+    """Lets the other parties of the memory runtime run."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
 class TurnActor:
     """Holds the clients of contenders on Ray, by run; bytes in, bytes out."""
 
     def __init__(self) -> None:
         self._arrived: dict[bytes, asyncio.Event] = {}
         self._told: dict[bytes, asyncio.Queue[bytes]] = {}
+        self._ended: dict[bytes, int] = {}
+        self._changed = asyncio.Condition()
 
     async def pause(self, run: bytes) -> bytes:
         """Called by a client: say that it waits, and wait to be told what to do."""
         self._arrival(run).set()
         return await self._orders(run).get()
+
+    async def ended(self, run: bytes) -> bytes:
+        """Called by a client: count a search whose answer it holds."""
+        async with self._changed:
+            self._ended[run] = self._ended.get(run, 0) + 1
+            self._changed.notify_all()
+        return b""
+
+    async def rest(self, run: bytes, searches: bytes) -> bytes:
+        """Called by a server: wait until the client of a run holds so many answers."""
+        wanted = int(searches)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._ended.get(run, 0) >= wanted)
+        return b""
 
     async def arrival(self, run: bytes) -> bytes:
         """Called by the driver: wait until the client of a run waits."""
@@ -123,20 +167,27 @@ class TurnActor:
 
 
 class RayPause:
-    """A client's end of the turn actor, which it looks up when it first waits."""
+    """A party's end of the turn actor; made in the party's own actor."""
 
     def __init__(self, run: str) -> None:
+        import ray
+
         self._run = run.encode()
-        self._actor: Any = None
+        self._actor: Any = ray.get_actor(ACTOR_NAME, namespace=NAMESPACE)
 
     async def wait(self) -> None:
         """Wait until the driver says go; frames of peers are taken meanwhile."""
-        if self._actor is None:
-            import ray
-
-            self._actor = ray.get_actor(ACTOR_NAME, namespace=NAMESPACE)
         if await self._actor.pause.remote(self._run) == STOP:
             raise AbandonedError
+
+    def ended(self) -> None:
+        """Tell the servers that the client holds the answer of a search."""
+        self._actor.ended.remote(self._run)
+
+    async def rest(self, searches: int) -> None:
+        """Wait until the client holds the answers of so many searches."""
+        if searches:
+            await self._actor.rest.remote(self._run, str(searches).encode())
 
 
 class RayTurns:
