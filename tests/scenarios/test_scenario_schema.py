@@ -36,6 +36,11 @@ def test_an_empty_scenario_gets_every_default() -> None:
     assert scenario.features.channels == 71
 
 
+def test_only_lfw_has_halves_to_swap() -> None:
+    assert refused(BASE, "data.reverse=true").where == "data.reverse"
+    assert parse_scenario(BASE, ["data.kind=lfw", "data.reverse=true", "network.kind=student"])
+
+
 def test_the_default_scale_follows_the_ring() -> None:
     assert parse_scenario(BASE, ["search.ring_bits=32"]).search.scale == 16384
 
