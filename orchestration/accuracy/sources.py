@@ -39,7 +39,7 @@ class Source(NamedTuple):
     """One network to be judged.
 
     Attributes:
-        name: how the command called it.
+        name: how the command called it; of a file its name without folders.
         says: what is known about the people it saw, for the reader of the result.
         trained_on: name of the data set whose training people it was adapted on; None if none.
         embed: pictures to embeddings; None where embeddings are stored.
@@ -93,10 +93,10 @@ def open_source(name: str, root: Path | None) -> Source:
     if not path.is_file():
         hint = f"one of {', '.join([*RGB, *(_STORED + rgb for rgb in RGB), 'shipped'])}, or a file"
         raise ScenarioError("no such network", where=name, hint=hint)
-    return _student(name, path)
+    return _student(path)
 
 
-def _student(name: str, path: Path) -> Source:
+def _student(path: Path) -> Source:
     from parties.model_provider import load_student
     from protocol.features import FeatureExtractor
 
@@ -105,7 +105,7 @@ def _student(name: str, path: Path) -> Source:
     data = str(student.record.get("data", "unknown"))
     people = student.record.get("people", "an unknown number of")
     return Source(
-        name,
+        path.name,
         f"student adapted on the {people} training people of {data}",
         data,
         lambda pictures: student.embed(extractor.protect(pictures)),

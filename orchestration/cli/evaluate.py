@@ -92,8 +92,8 @@ def network(  # noqa: PLR0913 - one parameter per option
                 seed=seed,
             )
     asked = {
-        "network": network,
-        "crossfit": crossfit,
+        "network": source.name,
+        "crossfit": None if crossfit is None else Path(crossfit).name,
         "people": people,
         "pixel_epsilon": pixel_epsilon,
         "mirror": mirror,

@@ -29,6 +29,8 @@ STEP_SPREAD: Final = 12.0
 LEVEL_SPREAD: Final = 60.0
 """Standard deviation of a pixel around mid grey the prior assumes."""
 ROUNDS: Final = 120
+TOLERANCE: Final = 1e-6
+"""Squared residual, relative to the right side, at which rounds end."""
 
 
 def recover_from_channels(channels: Planes, noise_variance: NDArray[np.float64]) -> Planes:
@@ -98,12 +100,15 @@ def _solve(normal: Callable[[Planes], Planes], right: Planes) -> Planes:
     found = np.zeros_like(right)
     residual = right.copy()
     direction, size = residual.copy(), _squares(residual)
+    start = size
     for _ in range(ROUNDS):
         image = operator(direction)
         rate = size / np.maximum(_dots(direction, image), 1e-20)
         found += rate * direction
         residual -= rate * image
         following = _squares(residual)
+        if np.all(following <= TOLERANCE * start):
+            break
         direction *= following / np.maximum(size, 1e-20)
         direction += residual
         size = following

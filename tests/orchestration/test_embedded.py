@@ -27,8 +27,12 @@ SMALL = (
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("mapping={kind: polyprotect, cohort: 16}", "search.ring_bits=32")],
-    ids=["unmapped", "mapped"],
+    [
+        (),
+        ("mapping={kind: polyprotect, cohort: 16}", "search.ring_bits=32"),
+        ("mapping={kind: folded, blocks: 4, cohort: 48}",),
+    ],
+    ids=["unmapped", "mapped", "folded"],
 )
 def test_pictures_become_decisions(options: tuple[str, ...], tmp_path: Path) -> None:
     scenario = load_scenario("embedded", (*SMALL, *options))

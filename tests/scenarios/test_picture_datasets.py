@@ -163,6 +163,14 @@ def test_lfw_that_is_missing_or_inconsistent_is_refused(tmp_path: Path) -> None:
         LfwFaces(root)
 
 
+def test_lfw_reversed_swaps_the_halves_and_its_name(tmp_path: Path) -> None:
+    root = small_lfw(tmp_path)
+    one, other = LfwFaces(root), LfwFaces(root, reverse=True)
+    assert one.training_identities() == other.test_identities() != one.test_identities()
+    assert one.test_identities() == other.training_identities()
+    assert (one.name, other.name) == ("lfw", "lfw-reversed")
+
+
 @pytest.fixture
 def lfw() -> LfwFaces:
     root = os.environ.get("BAUTA_DATA")

@@ -36,6 +36,12 @@ def test_an_empty_scenario_gets_every_default() -> None:
     assert scenario.features.channels == 71
 
 
+def test_only_lfw_has_halves_to_swap() -> None:
+    assert refused(BASE, "data.reverse=true").where == "data.reverse"
+    lfw = ["data.kind=lfw", "data.reverse=true", "network.kind=student"]
+    assert parse_scenario(BASE, lfw).data.reverse
+
+
 def test_the_default_scale_follows_the_ring() -> None:
     assert parse_scenario(BASE, ["search.ring_bits=32"]).search.scale == 16384
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from orchestration.accuracy import trials
-from orchestration.accuracy.sources import Source, open_source
+from orchestration.accuracy.sources import Source, open_source, with_pixel_noise
 from orchestration.cli.main import main
 from orchestration.progress import Progress
 from protocol.errors import DataError, ScenarioError
@@ -113,6 +113,25 @@ def test_stored_embeddings_cannot_judge_other_pictures(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(([buffer.getvalue()] * 2, [True])))
     with pytest.raises(DataError, match="stored embeddings"):
         trials.run_bin(open_source("stored:ms1m", None), path, quiet, mirror=False)
+
+
+def test_noise_on_pixels_reaches_a_network_that_knows_nothing_of_it() -> None:
+    faces = np.full((2, 112, 112, 3), 128, np.uint8)
+    seen: list[np.ndarray] = []
+
+    def record(pictures: Pictures) -> np.ndarray:
+        seen.append(pictures)
+        return np.zeros((len(pictures), 4), np.float32)
+
+    noisy = with_pixel_noise(source()._replace(embed=record), 10.0)
+    assert noisy.embed is not None
+    noisy.embed(faces)
+    assert seen[0].astype(float).std() == pytest.approx(np.sqrt(2) * 25.5, rel=0.05)
+    assert "epsilon 10 per pixel value" in noisy.says
+    with pytest.raises(ScenarioError, match="pixel_epsilon"):
+        with_pixel_noise(source(), 21.0)
+    with pytest.raises(ScenarioError, match="take no noise"):
+        with_pixel_noise(open_source("stored:ms1m", None), 10.0)
 
 
 def test_an_unknown_network_is_a_usage_error() -> None:
