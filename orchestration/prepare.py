@@ -30,7 +30,7 @@ from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
 from scenarios.course import Course, scenario_course
 from scenarios.datasets import DataSet, open_scenario_data, split_scenario_data
-from scenarios.resources import MATERIAL_BYTES_PER_PAIR, PREPARED_BYTES
+from scenarios.resources import PREPARED_BYTES, material_bytes
 from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "prepare"]
@@ -209,9 +209,8 @@ def _run_name(scenario: Scenario) -> str:
 def _pool(scenario: Scenario, steps: Sequence[Step]) -> int:
     """Return how many searches' material fits the memory set aside for it."""
     searches = [step.size for step in steps if step.kind == "search"]
-    rows = 1 if scenario.search.task == "verify" else scenario.data.entries + scenario.newcomers
-    largest = max(searches, default=1) * rows
-    return max(1, min(len(searches), PREPARED_BYTES // (largest * MATERIAL_BYTES_PER_PAIR)))
+    largest = material_bytes(scenario, max(searches, default=1))
+    return max(1, min(len(searches), PREPARED_BYTES // largest))
 
 
 def _briefs(

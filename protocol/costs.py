@@ -155,6 +155,11 @@ class EvaluatedCosts(ABC):
     def score_shares(self, shape: SearchShape) -> Iterator[DeclaredMessage]:
         """Yield what gives the evaluators their shares of the scores."""
 
+    def evaluation(self, shape: SearchShape) -> Iterator[DeclaredMessage]:
+        """Yield what leads from score shares to the answer."""
+        yield from exchanges(shape.session, search_pieces(shape), self.evaluators, SCORE_ROUND)
+        yield from answers(shape, self.evaluators, answer_round(shape))
+
     def rows_bytes(self, step: Step) -> int:
         """Return the bytes of one share of the rows of a step."""
         return step.size * self.plan.dimension * self.plan.ring_bits // 8
@@ -178,7 +183,6 @@ class EvaluatedCosts(ABC):
         shape = search_shape(self.plan, step, live)
         yield from probing(shape, self.size)
         yield from self.score_shares(shape)
-        yield from exchanges(shape.session, search_pieces(shape), self.evaluators, SCORE_ROUND)
-        yield from answers(shape, self.evaluators, answer_round(shape))
+        yield from self.evaluation(shape)
         if self.plan.open_scores:
             yield from scores(shape, self.evaluators)

@@ -21,6 +21,7 @@ __all__ = [
     "Flow",
     "Form",
     "Knowledge",
+    "MaterialSize",
     "Opening",
     "Policy",
     "policy_named",
@@ -76,6 +77,13 @@ class Coalition(NamedTuple):
     excluded_by_trust_model: bool
 
 
+class MaterialSize(NamedTuple):
+    """Bytes each server needs for one search: per pair of probe and row, per gallery element."""
+
+    pair_bytes: int = 32
+    element_bytes: int = 0
+
+
 class Policy(NamedTuple):
     """Everything a reviewer needs to know of one search protocol, and all its endpoints allow.
 
@@ -90,6 +98,10 @@ class Policy(NamedTuple):
         coalitions: what parties that pool their views would learn.
         shortcuts: `insecure:` entries a scenario must have to use the protocol at all.
         held: ring elements each party keeps per element of the gallery.
+        ring_bits: the ring it computes in; None for that of the scenario.
+        material: memory of a search at each of these parties.
+        top_k: most rows per probe that it can name; None for any number.
+        libraries: packages it needs beside our own.
     """
 
     name: str
@@ -102,6 +114,10 @@ class Policy(NamedTuple):
     coalitions: tuple[Coalition, ...]
     shortcuts: tuple[str, ...] = ()
     held: tuple[tuple[Party, int], ...] = ()
+    ring_bits: int | None = None
+    material: MaterialSize = MaterialSize()
+    top_k: int | None = None
+    libraries: tuple[str, ...] = ()
 
     def find(self, kind: str, sender: Party, receiver: Party, phase: Phase) -> Flow | None:
         """Return the row of a message; None if the policy has none."""

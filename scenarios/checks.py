@@ -117,6 +117,10 @@ def _check_output(search: SearchSpec) -> Iterator[Problem]:
     if search.top_k != 1 and search.output != "identity":
         message = f"top_k names rows, output {search.output} names none"
         yield Problem("search.top_k", message, "use search.output: identity")
+    most = policy_named(search.protocol).top_k
+    if most is not None and search.top_k > most:
+        message = f"protocol {search.protocol} names at most {most} of the best rows"
+        yield Problem("search.top_k", message, f"use search.top_k: {most}")
     kinds = {flow.kind for flow in policy_named(search.protocol).flows}
     if search.check_inputs and "RevealedBits" not in kinds:
         message = f"protocol {search.protocol} cannot check inputs inside the computation"

@@ -6,6 +6,7 @@ Checked apart from the fields, so that a scenario can be shown where it cannot b
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,12 @@ from scenarios.specs import DataSpec, Scenario
 from scenarios.validation import Problem, raise_problems
 
 __all__ = [
-    "MATERIAL_BYTES_PER_PAIR",
     "PREPARED_BYTES",
     "available_memory_bytes",
     "check_runnable",
     "data_root",
     "gallery_memory_bytes",
+    "material_bytes",
     "party_memory_bytes",
 ]
 
@@ -34,7 +35,6 @@ TEACHERS = {
 GIB = 2**30
 PREPARED_BYTES = 512 << 20
 """Memory each server sets aside for material that is made ahead, unless `search.pool` says."""
-MATERIAL_BYTES_PER_PAIR = 32
 NAME_BYTES = 100
 SPLIT_BYTES = 700
 _CGROUP = Path("/sys/fs/cgroup")
@@ -48,6 +48,8 @@ _WEIGHTS_HINT = (
     "weights/mobilefacenet_casia.npz (third-party, not redistributed); "
     "or use network.kind: shipped"
 )
+
+_LIBRARY_HINT = "`make install` adds CrypTen with what it needs; or use search.protocol: dealer"
 
 
 def data_root() -> Path | None:
@@ -67,13 +69,14 @@ def check_runnable(
         available_bytes: memory to plan with; None to ask the machine.
 
     Raises:
-        ScenarioError: data set or weights missing, or the gallery does not fit in memory.
+        ScenarioError: data set, weights or a library missing, or too little memory for the gallery.
     """
     memory = available_memory_bytes() if available_bytes is None else available_bytes
     raise_problems(
         [
             *_missing_data(scenario.data, root),
             *_missing_weights(scenario, root),
+            *_missing_libraries(scenario.search.protocol),
             *_too_large(scenario, memory),
         ]
     )
@@ -112,6 +115,14 @@ def _missing_weights(scenario: Scenario, root: Path | None) -> list[Problem]:
     return [Problem("network.teacher", f"BAUTA_DATA={root} lacks {teacher}", _WEIGHTS_HINT)]
 
 
+def _missing_libraries(protocol: str) -> list[Problem]:
+    missing = [name for name in policy_named(protocol).libraries if find_spec(name) is None]
+    if not missing:
+        return []
+    message = f"protocol {protocol} needs {', '.join(missing)}, not installed here"
+    return [Problem("search.protocol", message, _LIBRARY_HINT)]
+
+
 def _too_large(scenario: Scenario, available_bytes: int) -> list[Problem]:
     needed = gallery_memory_bytes(scenario)
     if needed <= available_bytes:
@@ -139,16 +150,16 @@ def party_memory_bytes(scenario: Scenario) -> dict[str, int]:
     evaluator, in the smallest integers that hold it (and as floats where scores are opened), and
     the evaluator reads that, picture names, decisions and scores.
     """
-    ring_bytes = scenario.search.ring_bits // 8
+    policy = policy_named(scenario.search.protocol)
+    ring_bytes = (policy.ring_bits or scenario.search.ring_bits) // 8
     rows = scenario.data.entries + scenario.newcomers
     elements = rows * scenario.row_length
     versions = rows + scenario.changes * scenario.life.update
     opened = 4 * scenario.dimension if "open_scores" in scenario.insecure else 0
     kept = versions * (scenario.row_length * _row_bytes(scenario) + opened)
-    policy = policy_named(scenario.search.protocol)
     held = dict(policy.held) or {party: 2 for party in policy.parties if party != "client"}
     parties = {
-        str(party): elements * ring_bytes * count + _material_bytes(scenario, rows)
+        str(party): elements * ring_bytes * count + _searches_bytes(scenario)
         for party, count in held.items()
     }
     return {"client": kept + versions * NAME_BYTES, **parties, "evaluator": _evaluated(scenario)}
@@ -159,12 +170,19 @@ def _row_bytes(scenario: Scenario) -> int:
     return int(np.min_scalar_type(-scenario.search.ring_scale).itemsize)
 
 
-def _material_bytes(scenario: Scenario, rows: int) -> int:
+def material_bytes(scenario: Scenario, probes: int) -> int:
+    """Return what one server holds of a search of so many probes."""
+    rows = scenario.data.entries + scenario.newcomers
+    compared = probes if scenario.search.task == "verify" else rows
+    pairs = probes if scenario.search.task == "verify" else probes * rows
+    size = policy_named(scenario.search.protocol).material
+    return pairs * size.pair_bytes + compared * scenario.row_length * size.element_bytes
+
+
+def _searches_bytes(scenario: Scenario) -> int:
     """Return what one server holds of prepared and running searches."""
     data, search = scenario.data, scenario.search
-    probes = data.mated + data.unmated
-    compared = 1 if search.task == "verify" else rows
-    batch = min(data.batch, probes) * compared * MATERIAL_BYTES_PER_PAIR
+    batch = material_bytes(scenario, min(data.batch, data.mated + data.unmated))
     ahead = min(search.pool or scenario.searches, scenario.searches) * batch
     return batch + (min(ahead, max(batch, PREPARED_BYTES)) if search.pool is None else ahead)
 

@@ -28,7 +28,9 @@ Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 Cosine = Annotated[float, Meta(gt=-1, lt=1)]
-Insecure = Literal["open_scores", "test_randomness", "trusted_dealer"]
+Insecure = Literal[
+    "crypten_first_party", "open_scores", "test_randomness", "trusted_dealer", "weak_generators"
+]
 
 SHIPPED_DIMENSION = 128
 DEFAULT_SCALES = {16: 127, 32: 16384}
@@ -108,7 +110,8 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     Attributes:
         protocol: dealer is the fixed-gallery two-server protocol with a trusted dealer; replicated
-            needs no dealer but a third server, and that at most one of the three is corrupt.
+            needs no dealer but a third server, and that at most one of the three is corrupt;
+            crypten and crypten_ttp are CrypTen 0.4.1 as a baseline, with its own two providers.
         task: identify searches the whole gallery; verify compares with the claimed row only.
         ring_bits: ring Z_2^k of the shares.
         scale: norm of a quantised template; null for 127 (k = 16) or 16384 (k = 32).
@@ -124,7 +127,7 @@ class SearchSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         low_water: make more when fewer are left; null for half the pool.
     """
 
-    protocol: Literal["dealer", "replicated"] = "dealer"
+    protocol: Literal["dealer", "replicated", "crypten", "crypten_ttp"] = "dealer"
     task: Literal["identify", "verify"] = "identify"
     ring_bits: Literal[16, 32] = 16
     scale: Positive | None = None

@@ -12,6 +12,7 @@ import msgspec
 from orchestration.audit.experiment import Sizes, play_all
 from orchestration.audit.leaks import LEAKS, Leak
 from orchestration.machine import cores
+from protocol.errors import ScenarioError
 from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
 from reports.audit import Experiment, Rules, Verdict, Worlds, judge
@@ -21,6 +22,7 @@ from scenarios.specs import Scenario
 __all__ = ["OUTPUTS", "SelfTest", "audit_protocol", "self_test"]
 
 OUTPUTS: Final = ("bitmap", "any", "count", "identity")
+WEAK: Final = "weak_generators"
 QUICK: Final = Sizes(held_out=0, wide_elements=0)
 
 
@@ -52,24 +54,34 @@ def audit_protocol(
     """Play a scenario's protocol at small sizes and judge what everybody saw.
 
     Raises:
-        ScenarioError: the protocol cannot be run with these settings.
+        ScenarioError: the protocol cannot be run with these settings, or is none to be audited.
     """
+    protocol = scenario.search.protocol
+    if not _auditable(protocol):
+        message = f"protocol {protocol} rests on {WEAK}: it does not promise what an audit judges"
+        raise ScenarioError(message, where="search.protocol", hint="use search.protocol: dealer")
     runs = play_all(scenario, sizes or Sizes(), seed, leak)
     worlds = [Worlds(pair.name, pair.one, pair.two, pair.differ) for pair in runs.worlds]
     experiment = Experiment(worlds, runs.random, runs.wide)
-    rules = Rules(policy_named(scenario.search.protocol))
+    rules = Rules(policy_named(protocol))
     return list(judge(experiment, rules))
 
 
 def self_test(seeds: int) -> SelfTest:
     """Audit every planted leak, and every honest protocol under many seeds."""
     jobs = [_Job(leak.name, "dealer", 1) for leak in LEAKS]
-    jobs += [_Job("", name, seed) for name in protocol_names() for seed in range(1, seeds + 1)]
+    honest_names = filter(_auditable, protocol_names())
+    jobs += [_Job("", name, seed) for name in honest_names for seed in range(1, seeds + 1)]
     found = list(_done(jobs))
     leaks = [row for row in found if "leak" in row]
     honest = [row for row in found if "leak" not in row]
     passed = all(row["caught"] for row in leaks) and all(row["passed"] for row in honest)
     return SelfTest(passed=passed, leaks=leaks, honest=honest)
+
+
+def _auditable(protocol: str) -> bool:
+    """Return whether a protocol promises uniform masks of single use."""
+    return WEAK not in policy_named(protocol).shortcuts
 
 
 def _done(jobs: Iterable[_Job]) -> Iterator[dict[str, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from protocol.flows import policy_named, policy_names
+from protocol.search.crypten import policy as _crypten
 from protocol.search.dealer import policy as _dealer
 from protocol.search.replicated import policy as _replicated
 
 __all__ = ["policy_named", "policy_names"]
 
-del _dealer, _replicated
+del _crypten, _dealer, _replicated

@@ -10,6 +10,11 @@ from protocol.errors import LocalProtocolError
 from protocol.flows import Policy
 from protocol.parties import AUXILIARY_SERVER, DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
+from protocol.search.crypten import declared as crypten
+from protocol.search.crypten.client import CryptenClient
+from protocol.search.crypten.policy import FIRST_PARTY, THIRD_PARTY
+from protocol.search.crypten.protocols import servers as crypten_servers
+from protocol.search.crypten.ranks import Provider as CryptenProvider
 from protocol.search.dealer.client import DealerClient
 from protocol.search.dealer.costs import declared_messages as dealer_messages
 from protocol.search.dealer.helper import MaterialDealer
@@ -111,3 +116,17 @@ register_protocol(
         },
     )
 )
+
+
+def _crypten(policy: Policy, provider: CryptenProvider) -> SearchProtocol:
+    return SearchProtocol(
+        policy,
+        crypten.declared_messages(provider),
+        crypten.answer_round,
+        CryptenClient,
+        crypten_servers(provider),
+    )
+
+
+register_protocol(_crypten(FIRST_PARTY, "TFP"))
+register_protocol(_crypten(THIRD_PARTY, "TTP"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from protocol.plan import Output, RunPlan, Step
+from protocol.plan import Output, RunPlan, Step, Task
 from protocol.search.two_party.input_check import InputCheck
 from protocol.sharing.ring import Ring
 
@@ -28,6 +28,7 @@ class SearchShape(NamedTuple):
     output: Output = "bitmap"
     top_k: int = 1
     check: InputCheck | None = None
+    task: Task = "identify"
 
     @property
     def entries(self) -> int:
@@ -54,6 +55,7 @@ def search_shape(plan: RunPlan, step: Step, live_rows: int) -> SearchShape:
         plan.output,
         min(plan.top_k, rows),
         input_check(plan, step.size) if plan.check_inputs else None,
+        plan.task,
     )
 
 

@@ -22,6 +22,10 @@ __all__ = [
 
 DEFAULT_FPIR: Final = 0.01
 _INSECURE: Final = {
+    "crypten_first_party": (
+        "CrypTen's first party provides",
+        "the model provider knows every mask, so it can read gallery, probes and decisions",
+    ),
     "open_scores": (
         "Scores are opened",
         "the client receives every score, to measure accuracy; in operation they must stay shared",
@@ -29,6 +33,10 @@ _INSECURE: Final = {
     "trusted_dealer": (
         "Trusted dealer",
         "one party makes all masks; whoever colludes with it sees through them",
+    ),
+    "weak_generators": (
+        "Weak generators",
+        "masks come from Mersenne Twisters with 64-bit seeds; who sees some can predict the rest",
     ),
     "test_randomness": (
         "Test randomness",

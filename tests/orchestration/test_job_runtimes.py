@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.job import run_job
 from orchestration.runs import JOURNAL, OBSERVATIONS, RECORD
+from protocol.search.policies import policy_named
 from scenarios.schema import load_scenario
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -42,7 +43,18 @@ def observations(directory: Path) -> dict[str, npt.NDArray[Any]]:
 @pytest.mark.parametrize("ring_bits", [16, 32])
 def test_the_job_gives_the_same_run_on_ray_and_in_memory(tmp_path: Path, ring_bits: int) -> None:
     ring = f"search.ring_bits={ring_bits}"
-    ray, memory = (run(tmp_path, runtime, ring) for runtime in ("ray", "memory"))
+    assert_same_run(tmp_path, ring)
+
+
+@pytest.mark.parametrize("protocol", ["crypten", "crypten_ttp"])
+def test_crypten_gives_the_same_run_on_ray_and_in_memory(tmp_path: Path, protocol: str) -> None:
+    shortcuts = {*policy_named(protocol).shortcuts, "open_scores", "test_randomness"}
+    insecure = f"insecure=[{', '.join(sorted(shortcuts))}]"
+    assert_same_run(tmp_path, f"search.protocol={protocol}", insecure)
+
+
+def assert_same_run(tmp_path: Path, *overrides: str) -> None:
+    ray, memory = (run(tmp_path, runtime, *overrides) for runtime in ("ray", "memory"))
     assert journal(ray) == journal(memory)
     seen, expected = observations(ray), observations(memory)
     assert seen.keys() == expected.keys()

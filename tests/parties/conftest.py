@@ -149,7 +149,8 @@ def play() -> Callable[..., Played]:
             "ring_bits": 16, "radix": 2, "open_scores": True, "pool": 2, "steps": usual, **options,
         }  # fmt: skip
         plan = RunPlan(run="test", dimension=rows.shape[1], threshold=threshold, **fields)
-        insecure = frozenset({"open_scores"}) if plan.open_scores else frozenset()
+        opened = ("open_scores",) if plan.open_scores else ()
+        insecure = frozenset({*policy_named(plan.protocol).shortcuts, *opened})
         programs = cast(plan, rows.astype(np.float32), probes.astype(np.float32), random_bytes)
         outcomes = run_in_memory(
             programs,

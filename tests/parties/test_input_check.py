@@ -13,10 +13,15 @@ from test_whole_search import all_events, assert_costs_as_declared
 
 from protocol.errors import PeerMisbehaviourError
 from protocol.plan import Step
+from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
 
 Play: TypeAlias = Callable[..., Any]
-PROTOCOLS = protocol_names()
+PROTOCOLS = tuple(
+    name
+    for name in protocol_names()
+    if "RevealedBits" in {flow.kind for flow in policy_named(name).flows}
+)
 SCALES = {16: 127, 32: 16384}
 
 

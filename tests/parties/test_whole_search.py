@@ -137,7 +137,7 @@ def assert_costs_as_declared(played: Any) -> None:
         )
 
 
-def _retarget(kind: str, change: Callable[[Frame], bytes]) -> Callable[[bytes], bytes]:
+def retarget(kind: str, change: Callable[[Frame], bytes]) -> Callable[[bytes], bytes]:
     """Return a tamper function that changes the first frame of one kind."""
     done: list[str] = []
 
@@ -174,11 +174,11 @@ def test_arrays_of_another_shape_are_refused(play: Play, protocol: str, kind: st
         return encode_frame(msgspec.structs.replace(frame, message=message))
 
     with pytest.raises(PeerMisbehaviourError, match="was agreed"):
-        play(np.eye(4), np.eye(4), threshold=1, protocol=protocol, tamper=_retarget(kind, shrink))
+        play(np.eye(4), np.eye(4), threshold=1, protocol=protocol, tamper=retarget(kind, shrink))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50])
 def test_truncated_frames_abort_the_run(play: Play, cut: int) -> None:
-    tamper = _retarget("MaskedProbes", lambda frame: encode_frame(frame)[:cut])
+    tamper = retarget("MaskedProbes", lambda frame: encode_frame(frame)[:cut])
     with pytest.raises(BautaError):
         play(np.eye(4), np.eye(4), threshold=1, tamper=tamper)

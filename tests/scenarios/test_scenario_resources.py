@@ -118,6 +118,26 @@ def test_a_verification_prepares_no_more_than_its_claims() -> None:
     assert party_memory_bytes(verify)["gallery_holder"] < 300 * elements + 32 * 32 * 20
 
 
+CRYPTEN = (
+    "search.protocol=crypten", "insecure=[crypten_first_party, weak_generators]",
+)  # fmt: skip
+
+
+def test_a_protocol_whose_library_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scenarios.resources.find_spec", lambda _: None)
+    check_runnable(scenario(), None, GIB)
+    error = refusal(scenario(*CRYPTEN), None)
+    assert error.where == "search.protocol"
+    assert "crypten, omegaconf, onnx" in error.message
+    assert "make install" in error.hint
+
+
+def test_crypten_needs_room_for_masks_of_the_whole_gallery() -> None:
+    needed = party_memory_bytes(scenario("data.entries=40000", "data.batch=1", *CRYPTEN))
+    assert {"client", "model_provider", "gallery_holder", "evaluator"} == set(needed)
+    assert needed["gallery_holder"] >= 40_000 * 128 * 3 * 8
+
+
 def test_available_memory_is_a_sensible_number() -> None:
     assert 2**20 < available_memory_bytes() < 2**50
 

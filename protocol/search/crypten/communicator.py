@@ -8,7 +8,7 @@ is awaited.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,12 @@ from protocol.search.crypten.correlations import (
     encode,
     request_of,
 )
+from protocol.search.crypten.ranks import COMPUTING, THIRD_PARTY, Rank
 
-__all__ = ["COMPUTING", "THIRD_PARTY", "Communicator", "Rank", "ring_array"]
+__all__ = ["Communicator", "ring_array"]
 
-Rank: TypeAlias = Literal[0, 1]
 Group: TypeAlias = tuple[int, ...]
 RingWords: TypeAlias = npt.NDArray[np.uint64]
-
-COMPUTING: Final[tuple[Rank, Rank]] = (0, 1)
-THIRD_PARTY: Final = 2
 
 
 class _Done:

@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 Size: TypeAlias = tuple[int, ...]
-Level: TypeAlias = Literal["bitmap", "identity"]
+Level: TypeAlias = Literal["any", "count", "bitmap", "identity"]
 
 ELEMENT_BITS: Final = 64
 _TREE_LAYERS: Final = 6
@@ -95,26 +95,37 @@ Correlation: TypeAlias = Product | Conjunction | Bits
 class SearchShape(NamedTuple):
     """Public sizes of one search, and what it tells.
 
-    `bitmap` compares every score with the threshold; `identity` finds the best row of each probe
-    and compares only its score.
+    `bitmap` compares every score with the threshold, `count` adds up the decisions and `any`
+    compares that sum with 1; `identity` finds the best row of each probe and compares only its
+    score. In a search of `claimed` rows each probe meets one row, the one it claims.
     """
 
     rows: int
     probes: int
     dimension: int
     level: Level = "bitmap"
+    claimed: bool = False
 
 
 def correlations(shape: SearchShape) -> Iterator[Correlation]:
     """Yield what CrypTen consumes for one search, in its order."""
     probes, rows = shape.probes, shape.rows
-    yield Product((probes, shape.dimension), (shape.dimension, rows), "matmul")
-    if shape.level == "bitmap":
+    yield _scores(shape)
+    if shape.level != "identity":
         yield from _less_than((probes, rows))
+        if shape.level == "any":
+            yield from _less_than((probes,))
         return
     yield from _best(probes, rows)
     yield from _less_than((probes,))
     yield _multiply((probes,))
+
+
+def _scores(shape: SearchShape) -> Product:
+    probes = (shape.probes, shape.dimension)
+    if shape.claimed:
+        return _multiply(probes)
+    return Product(probes, (shape.dimension, shape.rows), "matmul")
 
 
 def _less_than(size: Size) -> Iterator[Correlation]:

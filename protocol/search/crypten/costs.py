@@ -12,9 +12,8 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from protocol.search.crypten.communicator import THIRD_PARTY
 from protocol.search.crypten.correlations import Answer, SearchShape, correlations, encode
-from protocol.search.crypten.library import Provider
+from protocol.search.crypten.ranks import THIRD_PARTY, Provider
 
 __all__ = ["Sent", "offline", "online", "online_rounds", "setup"]
 

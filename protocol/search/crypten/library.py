@@ -15,15 +15,14 @@ from contextlib import contextmanager
 from copy import deepcopy
 from threading import Lock
 from types import ModuleType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 
 from protocol.errors import InfrastructureError
+from protocol.search.crypten.ranks import Provider
 
-__all__ = ["PartyState", "Provider", "load_crypten"]
-
-Provider = Literal["TFP", "TTP"]
+__all__ = ["PartyState", "load_crypten"]
 
 _OLD_NAME: Final = "torch.onnx._internal.registration"
 _TURN: Final = Lock()

@@ -9,7 +9,7 @@ import torch
 
 from protocol.errors import PeerMisbehaviourError
 from protocol.search.crypten.blocking import Exchange
-from protocol.search.crypten.communicator import COMPUTING, ring_array
+from protocol.search.crypten.communicator import ring_array
 from protocol.search.crypten.correlations import (
     Answer,
     Bits,
@@ -22,6 +22,7 @@ from protocol.search.crypten.correlations import (
     encode,
 )
 from protocol.search.crypten.library import load_crypten
+from protocol.search.crypten.ranks import COMPUTING
 from protocol.sharing.prg import RandomBytes
 
 __all__ = ["ProviderCall", "ThirdParty", "fresh_seed", "provider_call"]

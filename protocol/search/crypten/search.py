@@ -16,7 +16,7 @@ Twisters with 64-bit seeds that never draw the top ring element. A baseline, not
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,11 @@ import torch
 
 from protocol.errors import LocalProtocolError, ReusedMaterialError
 from protocol.search.crypten.blocking import Exchange, Wire, drive
-from protocol.search.crypten.communicator import Communicator, Rank, ring_array
-from protocol.search.crypten.correlations import SearchShape, correlations
-from protocol.search.crypten.library import PartyState, Provider, load_crypten
+from protocol.search.crypten.communicator import Communicator, ring_array
+from protocol.search.crypten.correlations import Level, SearchShape, correlations
+from protocol.search.crypten.library import PartyState, load_crypten
 from protocol.search.crypten.provider import fresh_seed, provider_call
+from protocol.search.crypten.ranks import Provider, Rank
 from protocol.sharing.prg import RandomBytes
 
 __all__ = ["ComputingParty", "Known", "Operand", "Prepared", "SearchShares", "Shared"]
@@ -64,14 +65,15 @@ class SearchShares(NamedTuple):
     """One computing party's shares of a search's results, for the client alone.
 
     Attributes:
-        decisions: XOR shares of the decisions, bool [B,N]; at level `identity` [B,1].
-        identities: at level `identity`, additive shares [B] of 0 where the best row of the gallery
-            is below the threshold, else of 1 + its number; ties are broken at random.
+        decisions: XOR shares of the decisions, bool [B,N]; at levels `identity` and `any` [B,1].
+        numbers: at level `identity`, additive shares [B] of 0 where the best row of the gallery
+            is below the threshold, else of 1 + its number, ties broken at random; at level
+            `count`, of how many rows match.
         scores: if asked for, additive shares [B,N] of the scores.
     """
 
     decisions: npt.NDArray[np.bool_]
-    identities: RingWords | None
+    numbers: RingWords | None
     scores: RingWords | None
 
 
@@ -145,7 +147,8 @@ class ComputingParty:
             exchange: to the other computing party.
             prepared: correlations of this search's shape.
             gallery: [D,N] and contiguous, one column per row of the gallery: torch multiplies
-                it several times faster like this than transposed.
+                it several times faster like this than transposed. In a search of claimed rows
+                [B,D], the row each probe claims.
             probes: [B,D].
             threshold: smallest score that is a match.
             open_scores: return shares of the scores too.
@@ -194,9 +197,8 @@ class ComputingParty:
         provider.tuple_cache = tuples = prepared.take()
         try:
             probes, gallery = map(self._tensor, operands)
-            scores = probes.matmul(gallery)
-            decide = _identify if prepared.shape.level == "identity" else _decide
-            decisions, identities = decide(scores, threshold)
+            scores = _products(probes, gallery, claimed=prepared.shape.claimed)
+            decisions, numbers = _DECIDE[prepared.shape.level](scores, threshold)
         finally:
             provider.tuple_cache = {}
         if any(tuples.values()):
@@ -204,7 +206,7 @@ class ComputingParty:
         return SearchShares(
             # The low bits of additive shares modulo 2^64 are XOR shares of the bit.
             (_words(decisions) & np.uint64(1)).astype(np.bool_),
-            None if identities is None else _words(identities),
+            None if numbers is None else _words(numbers),
             _words(scores) if open_scores else None,
         )
 
@@ -225,12 +227,33 @@ class ComputingParty:
 
 def _expect(shape: SearchShape, probes: Operand, gallery: Operand) -> None:
     sizes = [o.share.shape if isinstance(o, Shared) else o.shape for o in (probes, gallery)]
-    if sizes != [(shape.probes, shape.dimension), (shape.dimension, shape.rows)]:
+    columns = (shape.dimension, shape.rows)
+    asked = (shape.probes, shape.dimension)
+    if sizes != [asked, asked if shape.claimed else columns]:
         raise LocalProtocolError("the operands do not fit the prepared correlations")
 
 
-def _decide(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401 - CrypTen is untyped
+# Tensors are CrypTen's, which is untyped.
+
+
+def _products(probes: Any, gallery: Any, *, claimed: bool) -> Any:  # noqa: ANN401
+    if claimed:
+        return probes.mul(gallery).sum(dim=1, keepdim=True)
+    return probes.matmul(gallery)
+
+
+def _decide(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401
     return scores.ge(threshold), None
+
+
+def _count(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return decisions, and their sum: CrypTen holds each as an additive share of 0 or 1."""
+    matches = scores.ge(threshold)
+    return matches, matches.sum(dim=1)
+
+
+def _find_any(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401
+    return scores.ge(threshold).sum(dim=1).ge(1).unsqueeze(1), None
 
 
 def _identify(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401
@@ -238,6 +261,11 @@ def _identify(scores: Any, threshold: int) -> tuple[Any, Any]:  # noqa: ANN401
     best, row = scores.max(dim=1, one_hot=False)
     matched = best.ge(threshold)
     return matched.unsqueeze(1), (row + 1) * matched
+
+
+_DECIDE: Final[dict[Level, Callable[[Any, int], tuple[Any, Any]]]] = {
+    "bitmap": _decide, "count": _count, "any": _find_any, "identity": _identify,
+}  # fmt: skip
 
 
 def _words(tensor: Any) -> RingWords:  # noqa: ANN401

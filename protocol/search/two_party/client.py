@@ -11,7 +11,7 @@ from protocol.parties import GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan, Step
 from protocol.search.answers import by_row_number
 from protocol.search.seeds import seed_tensor
-from protocol.search.shape import search_shape
+from protocol.search.shape import SearchShape, search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.outputs import answer_round, combine, combine_scores
 from protocol.sharing.additive import GALLERY_ROWS, split
@@ -62,7 +62,10 @@ class EvaluatedClient:
     async def answers(self, channel: Channel, step: Step) -> Answers:
         """Combine both evaluators' shares of the answer."""
         shape = search_shape(self._plan, step, len(self._table))
-        found = await combine(channel, shape, self.evaluators, answer_round(shape))
+        found = await combine(channel, shape, self.evaluators, self._answer_round(shape))
         if self._plan.open_scores:
             found["scores"] = await combine_scores(channel, shape, self.evaluators)
         return by_row_number(found, self._table, self._plan)
+
+    def _answer_round(self, shape: SearchShape) -> int:
+        return answer_round(shape)

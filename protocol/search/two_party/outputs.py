@@ -29,8 +29,10 @@ from protocol.sharing.ring import Ring, RingArray
 from protocol.tensors import Tensor
 
 __all__ = [
+    "COUNT_RING",
     "SCORE_ROUND",
     "answer",
+    "answer_message",
     "answer_opening",
     "answer_round",
     "combine",
@@ -92,7 +94,7 @@ async def answer(
 ) -> None:
     """Turn this evaluator's score shares [B,N] into its answer share and send it to the client."""
     share = await _answer(evaluator, shape, scores)
-    message = _message(shape, share, zeros)
+    message = answer_message(shape, share, zeros)
     await evaluator.channel.send(CLIENT, message, evaluator.next_round())
 
 
@@ -105,7 +107,7 @@ async def send_scores(
     await channel.send(CLIENT, ScoreShares(values=Tensor.of(share)), at)
 
 
-def _message(shape: SearchShape, share: Part, zeros: ZeroShares) -> Message:
+def answer_message(shape: SearchShape, share: Part, zeros: ZeroShares) -> Message:
     """Return the message of an answer share, after a sharing of zero was added to it."""
     label = f"{shape.session}/answer"
     if shape.output == "identity":

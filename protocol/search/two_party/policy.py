@@ -11,6 +11,8 @@ __all__ = [
     "CLIENT_LEARNS",
     "PROVIDER_LEARNS",
     "SIZES",
+    "answer_flows",
+    "answer_openings",
     "deletion_flows",
     "evaluator_flows",
     "evaluator_openings",
@@ -62,12 +64,16 @@ def evaluator_flows(first: Party, second: Party, one: str, two: str) -> tuple[Fl
         for sender, receiver, name in ends
         for phase in _phases(kind)
     ]
-    flows += [
+    return (*flows, *answer_flows(first, second, one, two))
+
+
+def answer_flows(first: Party, second: Party, one: str, two: str) -> tuple[Flow, ...]:
+    """Return the rows of two servers' answers; `one` and `two` are their names in sentences."""
+    return tuple(
         Flow(kind, sender, "client", "online", "decision", "output", f"{name}'s share {what}", why)
         for kind, what, why in _ANSWERS
-        for sender, _, name in ends
-    ]
-    return tuple(flows)
+        for sender, name in ((first, one), (second, two))
+    )
 
 
 def zeros_flow(sender: Party, receiver: Party) -> Flow:
@@ -137,6 +143,13 @@ def evaluator_openings(first: Party, second: Party) -> tuple[Opening, ...]:
             "whether an input is well formed", both, ("RevealedBits",),
             "always yes for an honest input; a no ends the session and names who gave it",
         ),
+        *answer_openings(),
+    )  # fmt: skip
+
+
+def answer_openings() -> tuple[Opening, ...]:
+    """Return what the client alone puts together."""
+    return (
         Opening(
             "the answer at the scenario's output level", ("client",),
             tuple(kind for kind, _, _ in _ANSWERS), "the answer to the client's own query",

@@ -13,8 +13,8 @@ import numpy as np
 from protocol.search.crypten.blocking import Arrays
 from protocol.search.crypten.correlations import SearchShape
 from protocol.search.crypten.costs import Sent
-from protocol.search.crypten.library import Provider
 from protocol.search.crypten.provider import ThirdParty
+from protocol.search.crypten.ranks import Provider
 from protocol.search.crypten.search import ComputingParty, Operand, Prepared, SearchShares
 from protocol.sharing.prg import keyed_random_bytes
 from protocol.tensors import Tensor

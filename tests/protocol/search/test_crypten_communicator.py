@@ -14,7 +14,7 @@ from torch.distributed import ReduceOp
 
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.search.crypten.blocking import Arrays
-from protocol.search.crypten.communicator import COMPUTING, THIRD_PARTY, Communicator
+from protocol.search.crypten.communicator import Communicator
 from protocol.search.crypten.correlations import (
     Answer,
     Bits,
@@ -23,6 +23,7 @@ from protocol.search.crypten.correlations import (
     decode_request,
     encode,
 )
+from protocol.search.crypten.ranks import COMPUTING, THIRD_PARTY
 
 REQUEST = {"function": "B2A", "device": "cpu", "args": (torch.Size([2, 3]),), "kwargs": {}}
 

@@ -9,14 +9,15 @@ from crypten_ranks import Session, together
 
 from protocol.search.crypten import correlations, costs
 from protocol.search.crypten.correlations import Level, SearchShape
-from protocol.search.crypten.library import Provider, load_crypten
+from protocol.search.crypten.library import load_crypten
+from protocol.search.crypten.ranks import Provider
 from protocol.search.crypten.search import Known
 
 SHAPES = [(1, 1, 1), (1, 4, 3), (7, 1, 5), (5, 8, 2), (40, 3, 4)]
 
 
 @pytest.mark.parametrize("provider", ["TFP", "TTP"])
-@pytest.mark.parametrize("level", ["bitmap", "identity"])
+@pytest.mark.parametrize("level", ["any", "count", "bitmap", "identity"])
 @pytest.mark.parametrize(("rows", "probes", "dimension"), SHAPES)
 def test_messages_are_the_declared_ones_in_order(
     provider: Provider, level: Level, rows: int, probes: int, dimension: int

@@ -20,8 +20,9 @@ from protocol.errors import LocalProtocolError, PeerMisbehaviourError, ReusedMat
 from protocol.search import plaintext
 from protocol.search.crypten.blocking import Arrays
 from protocol.search.crypten.correlations import Bits, Level, SearchShape, encode
-from protocol.search.crypten.library import Provider, load_crypten
+from protocol.search.crypten.library import load_crypten
 from protocol.search.crypten.provider import ThirdParty
+from protocol.search.crypten.ranks import Provider
 from protocol.search.crypten.search import (
     ComputingParty,
     Known,
@@ -146,7 +147,7 @@ def test_the_best_row_is_found_and_only_told_if_it_matches(
     best = scores.max(axis=1)
     threshold = int(np.median(best))  # exactly one probe's best score
     one, two = searched(Session.open(provider), rows, probes, threshold, level="identity")
-    bits, numbers = decisions((one, two)), opened(one.identities, two.identities)
+    bits, numbers = decisions((one, two)), opened(one.numbers, two.numbers)
     assert bits[:, 0].tolist() == (best >= threshold).tolist()
     for probe, number in enumerate(numbers):
         if best[probe] >= threshold:
@@ -161,7 +162,7 @@ def test_one_of_the_rows_that_tie_is_named() -> None:
     for key in range(8):
         session = Session.open("TFP", key)
         one, two = searched(session, rows, np.array([[1]]), 7, level="identity")
-        named.add(int(opened(one.identities, two.identities)[0]))
+        named.add(int(opened(one.numbers, two.numbers)[0]))
     assert named <= {2, 4, 5}
     assert len(named) > 1
 

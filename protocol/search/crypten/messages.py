@@ -1,0 +1,61 @@
+"""What CrypTen's ranks say to each other: ring elements in their order, and small requests.
+
+A transfer of CrypTen's is one message, or several where it is longer than a frame may be. Each
+carries the next part of every array, `values`, and the whole lengths of all, `sizes`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from protocol.messages import Message
+from protocol.tensors import Tensor
+
+__all__ = [
+    "CryptenAnswer",
+    "CryptenMessage",
+    "CryptenOpening",
+    "CryptenOperands",
+    "CryptenRequest",
+    "CryptenSeed",
+]
+
+
+class CryptenSeed(Message, frozen=True):
+    """A 64-bit seed of one of CrypTen's generators."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenRequest(Message, frozen=True):
+    """Sizes of one correlation that party 0 asks the third party for."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenAnswer(Message, frozen=True):
+    """The size of party 0's share of a product, or that share."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenOperands(Message, frozen=True):
+    """One party's half of the masked probes and of the masked gallery, or of the claimed rows."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenOpening(Message, frozen=True):
+    """One party's half of the masked operands of a later product, or of masked bits."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+CryptenMessage: TypeAlias = (
+    CryptenSeed | CryptenRequest | CryptenAnswer | CryptenOperands | CryptenOpening
+)
