@@ -94,7 +94,9 @@ def _work(job: _Job) -> dict[str, Any]:
     if leak is not None:
         return _caught(leak, job)
     output = OUTPUTS[(job.seed - 1) % len(OUTPUTS)]
-    verdicts = audit_protocol(_template(job.protocol, 16, output), job.seed)
+    # Every value of a ring is waited for once per output level; that takes the longest runs.
+    sizes = Sizes() if job.seed <= len(OUTPUTS) else Sizes(wide_elements=0)
+    verdicts = audit_protocol(_template(job.protocol, 16, output), job.seed, sizes=sizes)
     failed = [f"{v.check}, {v.subject}: {v.detail}" for v in verdicts if not v.passed]
     return {
         "protocol": job.protocol, "seed": job.seed, "output": output,

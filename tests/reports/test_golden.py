@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.job import run_job
 from orchestration.progress import Progress
+from protocol.search.policies import policy_named, policy_names
 from reports.diff import compare, opened_run
 from reports.records import read_events
 from scenarios.schema import parse_scenario
@@ -21,7 +22,6 @@ runtime: memory
 data: {kind: templates, dimension: 16, entries: 5, mated: 2, unmated: 2, batch: 2, enrol_batch: 3}
 network: {kind: identity}
 search: {threshold: 0.5}
-insecure: [trusted_dealer, test_randomness]
 report: false
 """
 
@@ -30,8 +30,10 @@ def ignore(_: Progress) -> None:
     pass
 
 
-def play(folder: Path, output: str) -> Path:
-    scenario = parse_scenario(SCENARIO, [f"search.output={output}"])
+def play(folder: Path, protocol: str, output: str) -> Path:
+    chosen = [f"search.output={output}", f"search.protocol={protocol}"]
+    shortcuts = ", ".join([*policy_named(protocol).shortcuts, "test_randomness"])
+    scenario = parse_scenario(SCENARIO, [*chosen, f"insecure=[{shortcuts}]"])
     return run_job(scenario, data_root=None, out_root=folder, on_progress=ignore)
 
 
@@ -44,9 +46,11 @@ def keep(run_dir: Path, golden: Path) -> None:
     (golden / "journal.jsonl").write_bytes(b"".join(lines))
 
 
+@pytest.mark.parametrize("protocol", policy_names())
 @pytest.mark.parametrize("output", ["bitmap", "any", "count", "identity"])
-def test_nothing_changed_against_the_golden_run(tmp_path: Path, output: str) -> None:
-    run_dir, golden = play(tmp_path, output), GOLDEN / f"dealer-{output}"
+def test_nothing_changed_against_the_golden_run(tmp_path: Path, protocol: str, output: str) -> None:
+    run_dir, golden = play(tmp_path, protocol, output), GOLDEN / f"{protocol}-{output}"
     if os.environ.get("BAUTA_GOLDEN") == "write":
         keep(run_dir, golden)
-    assert compare(opened_run(golden), opened_run(run_dir)) == []
+    before = opened_run(golden)._replace(policy=policy_named(protocol))
+    assert compare(before, opened_run(run_dir)) == []
