@@ -19,7 +19,7 @@ from reports.audit import Experiment, Rules, Verdict, Worlds, judge
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
-__all__ = ["OUTPUTS", "SelfTest", "audit_protocol", "self_test"]
+__all__ = ["OUTPUTS", "SelfTest", "audit_protocol", "audited", "self_test"]
 
 OUTPUTS: Final = ("bitmap", "any", "count", "identity")
 WEAK: Final = "weak_generators"
@@ -57,7 +57,7 @@ def audit_protocol(
         ScenarioError: the protocol cannot be run with these settings, or is none to be audited.
     """
     protocol = scenario.search.protocol
-    if not _auditable(protocol):
+    if protocol not in audited():
         message = f"protocol {protocol} rests on {WEAK}: it does not promise what an audit judges"
         raise ScenarioError(message, where="search.protocol", hint="use search.protocol: dealer")
     runs = play_all(scenario, sizes or Sizes(), seed, leak)
@@ -70,8 +70,7 @@ def audit_protocol(
 def self_test(seeds: int) -> SelfTest:
     """Audit every planted leak, and every honest protocol under many seeds."""
     jobs = [_Job(leak.name, "dealer", 1) for leak in LEAKS]
-    honest_names = filter(_auditable, protocol_names())
-    jobs += [_Job("", name, seed) for name in honest_names for seed in range(1, seeds + 1)]
+    jobs += [_Job("", name, seed) for name in audited() for seed in range(1, seeds + 1)]
     found = list(_done(jobs))
     leaks = [row for row in found if "leak" in row]
     honest = [row for row in found if "leak" not in row]
@@ -79,9 +78,9 @@ def self_test(seeds: int) -> SelfTest:
     return SelfTest(passed=passed, leaks=leaks, honest=honest)
 
 
-def _auditable(protocol: str) -> bool:
-    """Return whether a protocol promises uniform masks of single use."""
-    return WEAK not in policy_named(protocol).shortcuts
+def audited() -> tuple[str, ...]:
+    """Return the protocols that promise uniform masks of single use."""
+    return tuple(name for name in protocol_names() if WEAK not in policy_named(name).shortcuts)
 
 
 def _done(jobs: Iterable[_Job]) -> Iterator[dict[str, Any]]:

@@ -97,5 +97,5 @@ def assert_declared_costs(directory: Path) -> None:
     assert all(row["equal"] for row in record["costs"])
     assert len(record["probe_latency_s"]) == 3
     peaks = record["peak_rss_bytes"]
-    assert set(peaks) == {"client", "model_provider", "gallery_holder", "dealer"}
+    assert set(peaks) == {event["party"] for event in journal(directory)}
     assert all(20 << 20 < peak < 4 << 30 for peak in peaks.values())

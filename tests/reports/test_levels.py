@@ -15,6 +15,7 @@ from rich.console import Console
 
 from orchestration.job import run_job
 from protocol.errors import DataError
+from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
 from reports import Summary, build
 from reports.answers import Answer, answer_bits
@@ -77,11 +78,14 @@ def printed(summary: Summary) -> str:
 
 @pytest.mark.parametrize("protocol", protocol_names())
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("insecure", ["[trusted_dealer]", "[trusted_dealer, open_scores]"])
+@pytest.mark.parametrize("opened", [(), ("open_scores",)])
 def test_every_level_passes_and_says_what_it_gives(
-    built: Build, level: str, protocol: str, insecure: str
+    built: Build, level: str, protocol: str, opened: tuple[str, ...]
 ) -> None:
-    summary = built(LEVELS[level], f"search.protocol={protocol}", f"insecure={insecure}")
+    policy = policy_named(protocol)
+    insecure = f"insecure=[{', '.join((*policy.shortcuts, *opened))}]"
+    named = (f"search.top_k={policy.top_k}",) if policy.top_k and level == "identity" else ()
+    summary = built(LEVELS[level], f"search.protocol={protocol}", insecure, *named)
     assert summary.passed
     assert summary["run"]["answer"] == level
     assert summary["accuracy"]["secure"] | {"label": ""} == (

@@ -150,7 +150,7 @@ FIRST_PARTY: Final = register_policy(
         name="crypten",
         title="CrypTen 0.4.1 with its default provider, a baseline",
         trust_model=(
-            "none that protects the client: CrypTen's first party, here the model provider, "
+            "no protection from the model provider: CrypTen's first party, here the model provider, "
             "makes all masks and can read gallery, probes and decisions; the gallery holder "
             "learns no more than its row says, if Mersenne Twisters with 64-bit seeds hide it"
         ),

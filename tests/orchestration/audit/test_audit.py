@@ -11,12 +11,11 @@ from click.testing import CliRunner
 
 from orchestration.audit.experiment import Sizes
 from orchestration.audit.leaks import LEAKS, Leak
-from orchestration.cli.auditing import OUTPUTS, audit_protocol
+from orchestration.cli.auditing import OUTPUTS, audit_protocol, audited
 from orchestration.cli.main import main
 from orchestration.job import run_job
 from orchestration.progress import Progress
 from protocol.search.policies import policy_named
-from protocol.search.protocols import protocol_names
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
@@ -63,7 +62,7 @@ def test_every_leak_is_caught_by_its_check(leak: Leak) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", protocol_names())
+@pytest.mark.parametrize("protocol", audited())
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_honest_protocols_pass(protocol: str, seed: int) -> None:
     verdicts = audit_protocol(scenario(protocol, output=OUTPUTS[seed - 1]), seed)
