@@ -38,7 +38,8 @@ def test_an_empty_scenario_gets_every_default() -> None:
 
 def test_only_lfw_has_halves_to_swap() -> None:
     assert refused(BASE, "data.reverse=true").where == "data.reverse"
-    assert parse_scenario(BASE, ["data.kind=lfw", "data.reverse=true", "network.kind=student"])
+    lfw = parse_scenario(BASE, ["data.kind=lfw", "data.reverse=true", "network.kind=student"])
+    assert lfw.data.reverse
 
 
 def test_the_default_scale_follows_the_ring() -> None:
