@@ -19,8 +19,6 @@ from scenarios.schema import (
 )
 
 BASE = "name: small\ninsecure: [trusted_dealer]\n"
-READY = "insecure: [crypten_first_party, weak_generators]\n"
-CRYPTEN = "search: {protocol: crypten"
 
 
 def refused(text: str, *overrides: str) -> ScenarioError:
@@ -40,8 +38,8 @@ def test_an_empty_scenario_gets_every_default() -> None:
 
 def test_only_lfw_has_halves_to_swap() -> None:
     assert refused(BASE, "data.reverse=true").where == "data.reverse"
-    lfw = ["data.kind=lfw", "data.reverse=true", "network.kind=student"]
-    assert parse_scenario(BASE, lfw).data.reverse
+    lfw = parse_scenario(BASE, ["data.kind=lfw", "data.reverse=true", "network.kind=student"])
+    assert lfw.data.reverse
 
 
 def test_the_default_scale_follows_the_ring() -> None:
@@ -106,10 +104,6 @@ def test_a_bad_field_is_named_by_its_path(text: str, where: str, says: str) -> N
         ("insecure: [trusted_deeler]", "insecure", "trusted_dealer"),
         ("insecure: [open_scores]", "insecure", "trusted_dealer"),
         ("insecure: [trusted_dealer, trusted_dealer]", "insecure", "once"),
-        ("search: {protocol: crypten_ttp}", "insecure", "weak_generators"),
-        (f"insecure: [weak_generators]\n{CRYPTEN}}}", "insecure", "crypten_first_party"),
-        (f"{READY}{CRYPTEN}, output: identity, top_k: 2}}", "search.top_k", "top_k: 1"),
-        (f"{READY}{CRYPTEN}, check_inputs: true}}", "search.check_inputs", "false"),
     ],
 )
 def test_an_impossible_combination_is_refused_with_a_hint(text: str, where: str, hint: str) -> None:

@@ -85,14 +85,14 @@ def attack_points(
     network: RgbEmbedder,
     seed: int,
 ) -> Iterator[AttackPoint]:
-    """Attack every mechanism at every budget."""
+    """Attack every mechanism, budget by budget from large to small, until nobody is recognised."""
     for mechanism in found:
         for epsilon in epsilons:
             planes = mechanism.recovered(faces.pictures, epsilon, np.random.default_rng(seed))
             units = _units(network, _grey(planes))
             same = np.einsum("td,td->t", units, faces.same) > faces.threshold
             other = np.einsum("td,td->t", units, faces.other)
-            yield AttackPoint(
+            point = AttackPoint(
                 mechanism=mechanism.name,
                 epsilon=epsilon,
                 element_epsilon=None if epsilon is None else epsilon / mechanism.elements,
@@ -102,6 +102,9 @@ def attack_points(
                 other_picture_strict=int((other > faces.strict).sum()),
                 faces=len(same),
             )
+            yield point
+            if point.same_picture == point.other_picture == 0:
+                break
 
 
 def _grey(planes: NDArray[np.float32]) -> Pictures:
