@@ -150,8 +150,8 @@ FIRST_PARTY: Final = register_policy(
         name="crypten",
         title="CrypTen 0.4.1 with its default provider, a baseline",
         trust_model=(
-            "no protection from the model provider: CrypTen's first party, here the model provider, "
-            "makes all masks and can read gallery, probes and decisions; the gallery holder "
+            "no protection from the model provider: it is CrypTen's first party, makes all masks "
+            "and can read gallery, probes and decisions; the gallery holder "
             "learns no more than its row says, if Mersenne Twisters with 64-bit seeds hide it"
         ),
         parties=("client", *_SERVERS),
