@@ -233,7 +233,7 @@ THIRD_PARTY: Final = register_policy(
             ),
         ),
         shortcuts=("trusted_dealer", "weak_generators"),
-        held=tuple((server, 1) for server in _SERVERS),
+        held=(*((server, 1) for server in _SERVERS), ("dealer", 0)),
         ring_bits=64,
         material=_MATERIAL,
         top_k=1,
