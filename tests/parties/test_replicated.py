@@ -78,7 +78,7 @@ def test_the_shares_are_replicated_shares_regrouped(play: Play, bits: int) -> No
 
 def shares(played: Any) -> list[np.ndarray]:
     """Return G0, K, H1 and H2 at the end of a run."""
-    sides = [played.programs[server]._side for server in SERVERS]
+    sides = [played.programs[server].side for server in SERVERS]
     return [matrix.copy() for side in sides for matrix in side._rows.matrices]
 
 
