@@ -11,6 +11,7 @@ import pytest
 from orchestration.benchmarks.parts import measure_parts
 from orchestration.job import run_job
 from protocol.errors import ScenarioError
+from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
 from reports import build
 from scenarios.schema import load_scenario
@@ -57,7 +58,8 @@ def test_keyed_rows_are_searched_in_every_protocol(
     protocol: str, norm: str, tmp_path: Path
 ) -> None:
     mapping = f"mapping={{kind: polyprotect, cohort: 16, norm: {norm}}}"
-    options = (*SMALL, mapping, f"search.protocol={protocol}", "search.ring_bits=32")
+    insecure = f"insecure=[{', '.join(policy_named(protocol).shortcuts)}]"
+    options = (*SMALL, mapping, f"search.protocol={protocol}", "search.ring_bits=32", insecure)
     scenario = load_scenario("embedded", options)
     path = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
     summary = build(path, report=False)
