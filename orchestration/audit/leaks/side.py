@@ -63,7 +63,7 @@ class SeedInError(Plant):
         self, channel: Channel, party: Party, receiver: Party, message: Message, at: At
     ) -> None:
         """Fail at the second grant."""
-        if isinstance(message, SeedGrant) and receiver == GALLERY_HOLDER:
+        if isinstance(message, SeedGrant) and (party, receiver) == (DEALER, GALLERY_HOLDER):
             seed = message.seed.array().tobytes().hex()
             raise PeerMisbehaviourError(f"cannot grant seed {seed}", where=DEALER)
         await super().send(channel, party, receiver, message, at)
@@ -92,11 +92,11 @@ class OneSeedForBoth(Plant):
         self, channel: Channel, party: Party, receiver: Party, message: Message, at: At
     ) -> None:
         """Replace the second grant by the first."""
-        if isinstance(message, SeedGrant) and receiver == GALLERY_HOLDER:
+        if isinstance(message, SeedGrant) and (party, receiver) == (DEALER, GALLERY_HOLDER):
             self._other = message.seed.array().tobytes()
             granted = Tensor.of(np.frombuffer(self._granted, dtype=np.uint8))
             message = msgspec.structs.replace(message, seed=granted)
-        elif isinstance(message, SeedGrant):
+        elif isinstance(message, SeedGrant) and party == DEALER:
             self._granted = message.seed.array().tobytes()
         await super().send(channel, party, receiver, message, at)
 
