@@ -24,6 +24,9 @@ CONFIGURATIONS: Final[dict[str, FeatureSpec]] = {
     "63 channels only, no noise, 8 bit": FeatureSpec(colour="none"),
     "63 channels + dlbp, epsilon 1, 8 bit": FeatureSpec(epsilon=1.0),
     "63 channels + dlbp, epsilon 1 on both, 8 bit": FeatureSpec(epsilon=1.0, colour_epsilon=1.0),
+    "63 of Y + dlbp, no noise, 8 bit": FeatureSpec(fusion="y_only"),
+    "63 channels + lbp_y, no noise, 8 bit": FeatureSpec(colour="lbp_y"),
+    "63 channels + dlbp, pixel epsilon 10, 8 bit": FeatureSpec(pixel_epsilon=10.0),
     "189 channels + dlbp, no noise, 8 bit": FeatureSpec(fusion="none"),
     "189 channels + dlbp, epsilon 1, 8 bit": FeatureSpec(fusion="none", epsilon=1.0),
 }
