@@ -130,6 +130,10 @@ class PartyChannel:
         self._busy_since = perf_counter()
         return message
 
+    def idle(self) -> None:
+        """Do not count the time since the last event as computing: the party waited on its own."""
+        self._busy_since = perf_counter()
+
     def _record(self, event: Event) -> None:
         self.events.append(event)
         self.sessions.saw(event.session)

@@ -28,6 +28,7 @@ class SlotTable:
         self._row_of = np.empty(0, dtype=np.int64)
         self._slot_of = np.empty(0, dtype=np.int64)
         self._live = self._next = 0
+        self._in_order = True
 
     def __len__(self) -> int:
         """Return the number of live rows."""
@@ -37,6 +38,11 @@ class SlotTable:
     def rows(self) -> Slots:
         """Row numbers by slot."""
         return self._row_of[: self._live].copy()
+
+    @property
+    def in_order(self) -> bool:
+        """Whether every row number ever given out is the slot of its row: nothing was deleted."""
+        return self._in_order
 
     @property
     def nbytes(self) -> int:
@@ -89,6 +95,7 @@ class SlotTable:
 
     def _delete(self, row: int) -> Move:
         hole, last = int(self.slots([row])[0]), self._live - 1
+        self._in_order = False
         moved = self._row_of[last]
         self._row_of[hole] = moved
         self._slot_of[moved] = hole

@@ -100,7 +100,7 @@ async def serve(
 
 def spread(values: npt.NDArray[Any], table: SlotTable, rows: int, absent: int) -> npt.NDArray[Any]:
     """Move values [B, live] from slots to row numbers [B, rows]; others get `absent`."""
-    if values.shape[1] == rows and np.array_equal(table.rows, np.arange(rows)):
+    if table.in_order and values.shape[1] == rows:
         return values
     result = np.full((values.shape[0], rows), absent, dtype=values.dtype)
     result[:, table.rows] = values

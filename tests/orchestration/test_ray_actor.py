@@ -11,7 +11,7 @@ import pytest
 import toy_parties
 
 from orchestration.runtime import ray_actor
-from orchestration.runtime.ray_actor import Carrier, PartyActor
+from orchestration.runtime.ray_actor import Carrier, PartyActor, joined, pieces_of
 from orchestration.runtime.ray_wire import Header, Report, decode_report, encode
 from protocol.channel import At, Endpoint
 from protocol.messages import SeedGrant
@@ -82,6 +82,28 @@ def test_anything_but_the_bytes_of_a_frame_is_refused(data: object, kind: str) -
     assert delivered(data)[0].error == kind
 
 
+@pytest.mark.parametrize("kib", [0, 96, 97, 192, 512, 513])
+def test_a_frame_of_middle_size_travels_in_pieces_that_fit_into_a_call(kib: int) -> None:
+    wire = np.random.default_rng(kib).bytes(kib << 10)
+    pieces = pieces_of(wire)
+    assert joined(pieces) == wire
+    inline = ray_actor.PIECE_BYTES < len(wire) <= ray_actor.MOST_INLINE_BYTES
+    assert (len(pieces) > 1) == inline
+    if inline:
+        assert max(map(len, pieces)) <= 100 * 1024
+
+
+def test_a_frame_in_pieces_is_the_frame_and_every_piece_must_be_bytes() -> None:
+    async def deliver(*pieces: Any) -> Report:
+        return decode_report(await actor().deliver(*pieces))
+
+    data = frame()
+    assert not asyncio.run(deliver(data[:40], data[40:])).error
+    refused = asyncio.run(deliver(data[:40], bytearray(data[40:])))
+    assert refused.error == "PeerMisbehaviourError"
+    assert asyncio.run(deliver()).error == "DecodeError"
+
+
 def test_a_refused_frame_ends_the_program() -> None:
     async def play() -> Report:
         host = actor()
@@ -123,7 +145,7 @@ class _SlowPeer:
         self.most = 0
         self.deliver = self
 
-    def remote(self, _: bytes) -> asyncio.Future[bytes]:
+    def remote(self, *_: bytes) -> asyncio.Future[bytes]:
         self.open += 1
         self.most = max(self.most, self.open)
         return asyncio.ensure_future(self._end())

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from orchestration.assembly import PartyBrief, build_program, build_protector, row_form
 from orchestration.benchmarks.search.turns import Pause, RayPause
 from orchestration.benchmarks.search.workload import TemplateBlocks
+from orchestration.transport import PartyChannel
 from parties.client import Client
 from protocol.channel import At, Channel
 from protocol.messages import Message, ProtectedFeatures
@@ -100,6 +101,8 @@ class RestingSide:
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Put the material of the next searches in place, once the search before is answered."""
         await self._pause.rest(self._searches)
+        if isinstance(channel, PartyChannel):
+            channel.idle()
         await self._side.prepare(channel, upcoming)
 
     async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
