@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestration.journal import Event, event_for
 from protocol.channel import At, Endpoint
 from protocol.messages import MaterialRequest, Message, QueryCorrections, SeedGrant
-from protocol.parties import Party
+from protocol.parties import Party, Phase
 from protocol.search.policies import policy_named
 from protocol.tensors import Tensor
 
@@ -18,7 +18,7 @@ DEALER = policy_named("dealer")
 
 
 def event(message: Message, receiver: Party, sender: Party = "dealer", run: str = "r") -> Event:
-    phase = "setup" if isinstance(message, SeedGrant) else "offline"
+    phase: Phase = "setup" if isinstance(message, SeedGrant) else "offline"
     out = Endpoint(sender, run, frozenset(), DEALER).outbound(receiver, message, At("s", phase))
     return event_for(
         "sent", out.frame, out.flow, wire_bytes=len(out.wire), lamport=0, at_s=0, compute_s=0
