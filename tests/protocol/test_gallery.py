@@ -15,7 +15,7 @@ from protocol.plan import Step
 @given(st.data())
 def test_slots_stay_dense_and_numbers_stable(data: st.DataObject) -> None:
     table, contents, slots = SlotTable(), dict[int, str](), dict[int, str]()
-    given_out = 0
+    given_out, deleted = 0, False
     for _ in range(data.draw(st.integers(1, 12))):
         live = sorted(contents)
         remove: bool = data.draw(st.booleans())
@@ -26,12 +26,15 @@ def test_slots_stay_dense_and_numbers_stable(data: st.DataObject) -> None:
                 del slots[source]
             for row in rows:
                 del contents[row]
+            deleted |= bool(rows)
         else:
             count = data.draw(st.integers(1, 5))
             for number, slot in enumerate(table.apply(Step("s", count, "enrol")), given_out):
                 contents[number] = slots[int(slot)] = f"row {number}"
             given_out += count
         assert len(table) == len(contents) == len(slots)
+        assert table.in_order is not deleted
+        assert deleted or list(table.rows) == list(range(given_out))
         assert sorted(slots) == list(range(len(table)))
         assert [slots[slot] for slot in range(len(table))] == [contents[r] for r in table.rows]
         updated = table.apply(Step("u", 2, "update", tuple(contents)[:2]))

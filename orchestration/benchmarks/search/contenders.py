@@ -145,7 +145,11 @@ class ProtocolContender:
         events = list(chain.from_iterable(found.events for found in self._outcomes.values()))
         self.costs_as_declared = _as_declared(self._play, events)
         equal = _equal(self._play.right, client["match"])
-        return journal_samples(self._play.turns, client["online_s"].tolist(), equal, events)
+        samples = journal_samples(self._play.turns, client["online_s"].tolist(), equal, events)
+        if self.runtime != "memory":
+            return samples
+        used = client["online_cpu_s"].tolist()
+        return [s._replace(online_cpu_s=cpu_s) for s, cpu_s in zip(samples, used, strict=True)]
 
     def stop(self) -> None:
         """Let the run end at its next pause, and wait for that a little."""

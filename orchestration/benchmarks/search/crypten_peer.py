@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Coroutine, Generator, Sequence
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Final
 
 import numpy as np
@@ -64,15 +64,15 @@ class CryptenContender:
         offline_s = perf_counter() - begun
         probes = _share(self._workload.integer_probes[search.probes])
         self._links.sent_bytes = 0
-        begun = perf_counter()
+        begun, cpu = perf_counter(), process_time()
         first, second = self._search(prepared, probes)
         match = first.decisions ^ second.decisions
-        online_s = perf_counter() - begun
+        online_s, cpu_s = perf_counter() - begun, process_time() - cpu
         packed = np.packbits(match, axis=1, bitorder="little")
         equal = bool(np.array_equal(packed, self._workload.oracle[search.probes]))
         self._samples.append(
             Sample(
-                search, online_s, equal,
+                search, online_s, equal, cpu_s,
                 offline_s=offline_s, offline_compute_s=offline_s, servers_online_s=online_s,
                 online_server_bytes=self._links.sent_bytes // 2, offline_bytes=0,
             )

@@ -10,6 +10,7 @@ from orchestration.benchmarks.search.cells import (
     Cell,
     Gallery,
     Options,
+    is_crypten,
     protocol_cells,
     rounds_of,
     skip_reason,
@@ -39,7 +40,13 @@ def runtimes(options: Options) -> Iterator[Any]:
     from orchestration.runtime.ray_cluster import cluster
 
     with cluster():
-        yield turn_actor()
+        import ray
+
+        actor = turn_actor()
+        try:
+            yield actor
+        finally:
+            ray.kill(actor)
 
 
 def measure_gallery(
@@ -147,10 +154,16 @@ def _rows(contenders: Sequence[Contender], options: Options, gallery: Gallery) -
                 gallery=gallery,
                 batch=batch,
                 warmups=min(options.warmups, len(own) - 1),
-                threads=options.threads,
+                threads=_threads(contender, options),
                 enrol_s=contender.enrol_s,
                 costs_as_declared=contender.costs_as_declared,
             )
+
+
+def _threads(contender: Contender, options: Options) -> int:
+    """Return the threads a contender may compute with: our own protocols' kernels use one."""
+    ours = contender.runtime != "plain" and not is_crypten(contender.name)
+    return 1 if ours else options.threads
 
 
 def _skipped(options: Options, gallery: Gallery, cells: Sequence[Cell]) -> Iterator[Row]:

@@ -23,7 +23,7 @@ CRYPTEN_WORD_BYTES: Final = 8
 # Two shares, two masks, their opened sum at both, and the product's temporaries, beside the matrix.
 CRYPTEN_MATRICES: Final = 8
 # Words of its comparison that live at the same time, per probe and row, at both parties together.
-CRYPTEN_WORDS_PER_PAIR: Final = 80
+CRYPTEN_WORDS_PER_PAIR: Final = 120
 RESERVE_SHARE: Final = 0.9
 
 

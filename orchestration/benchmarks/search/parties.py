@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -65,28 +65,34 @@ class MeasuredClient(Client):
     def __init__(self, *arguments: Any, pause: Pause) -> None:  # noqa: ANN401 - as the client's
         super().__init__(*arguments)
         self.pause = pause
-        self._begun_s: list[float] = []
-        self._ended_s: list[float] = []
+        self._begun: list[tuple[float, float]] = []
+        self._ended: list[tuple[float, float]] = []
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role.
 
-        Observed: `match` packed little-endian [P, ceil(N/8)], `online_s` [searches].
+        Observed: `match` packed little-endian [P, ceil(N/8)], `online_s` [searches], and the
+        processor seconds of this process in them, `online_cpu_s`.
         """
         observed = await super().run(_Turns(channel, self._begin))
         del observed["rows"]
-        online_s = np.array(self._ended_s) - np.array(self._begun_s)
-        return {**observed, "online_s": online_s}
+        wall_s, cpu_s = (np.array(self._ended) - np.array(self._begun)).T
+        return {**observed, "online_s": wall_s, "online_cpu_s": cpu_s}
 
     async def _begin(self) -> None:
         await self.pause.wait()
-        self._begun_s.append(perf_counter())
+        self._begun.append(_clocks())
 
     def _note(self, name: str, values: npt.NDArray[Any]) -> None:
         if name == "match":
-            self._ended_s.append(perf_counter())
+            self._ended.append(_clocks())
             self.pause.ended()
             super()._note(name, np.packbits(values, axis=1, bitorder="little"))
+
+
+def _clocks() -> tuple[float, float]:
+    """Return wall and processor seconds."""
+    return perf_counter(), process_time()
 
 
 class RestingSide:

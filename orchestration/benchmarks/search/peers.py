@@ -7,7 +7,7 @@ precision a score of a 16-bit ring is exact, whatever the order of its sum.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from time import perf_counter
+from time import perf_counter, process_time
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
@@ -56,14 +56,14 @@ class PlainContender:
 
     def turn(self, search: Search) -> None:
         """Answer a search."""
-        begun = perf_counter()
+        begun, cpu = perf_counter(), process_time()
         answer = self._decide(search.probes)
-        online_s = perf_counter() - begun
+        online_s, cpu_s = perf_counter() - begun, process_time() - cpu
         equal = None
         if self._pack is not None:
             right = self._workload.oracle[search.probes]
             equal = bool(np.array_equal(self._pack(answer), right))
-        self._samples.append(Sample(search, online_s, equal))
+        self._samples.append(Sample(search, online_s, equal, cpu_s))
 
     def samples(self) -> list[Sample]:
         """Return what every search cost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -36,12 +36,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             where single precision cannot hold a score, or there are no decisions for all rows.
         online_s_min: the fastest.
         online_s_max: the slowest.
+        online_cpu_s_median: processor time of all parties online; null on Ray.
+        cpu_ratio_to_faiss: that over FAISS's processor time, which other programs disturb less.
         servers_online_s_median: busy time of both compute servers online, added up.
         servers_ratio_to_faiss: that over FAISS's time.
         offline_compute_s_median: busy time of all parties offline, added up.
         enrol_s: taking the gallery in.
         repeats: timed searches.
-        threads: threads the contender might use.
+        threads: threads the contender may compute with; our own servers use one each.
         costs_as_declared: whether every message of the run had its declared size and round.
         skipped: why nothing was measured.
     """
@@ -62,6 +64,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     equals_oracle: bool | None = None
     online_s_min: float | None = None
     online_s_max: float | None = None
+    online_cpu_s_median: float | None = None
+    cpu_ratio_to_faiss: float | None = None
     servers_online_s_median: float | None = None
     servers_ratio_to_faiss: float | None = None
     offline_compute_s_median: float | None = None
@@ -114,6 +118,7 @@ def row_of(  # noqa: PLR0913 - each has a name at the call
         equals_oracle=_all_right(samples),
         online_s_min=min(online),
         online_s_max=max(online),
+        online_cpu_s_median=_median(sample.online_cpu_s for sample in timed),
         servers_online_s_median=_median(sample.servers_online_s for sample in timed),
         offline_compute_s_median=_median(sample.offline_compute_s for sample in timed),
         enrol_s=enrol_s or None,
@@ -151,23 +156,27 @@ def with_ratios(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _compared(row: Row, faiss_s: float | None, crypten_s: float | None) -> Row:
-    online_s, servers_s = row.online_s_median, row.servers_online_s_median
+def _compared(row: Row, faiss: Row | None, crypten: Row | None) -> Row:
+    faiss_s = None if faiss is None else faiss.online_s_median
+    faiss_cpu_s = None if faiss is None else faiss.online_cpu_s_median
+    crypten_s = None if crypten is None else crypten.online_s_median
     return msgspec.structs.replace(
         row,
-        ratio_to_faiss=online_s / faiss_s if online_s and faiss_s else None,
-        ratio_to_crypten=crypten_s / online_s if online_s and crypten_s else None,
-        servers_ratio_to_faiss=servers_s / faiss_s if servers_s and faiss_s else None,
+        ratio_to_faiss=_ratio(row.online_s_median, faiss_s),
+        ratio_to_crypten=_ratio(crypten_s, row.online_s_median),
+        servers_ratio_to_faiss=_ratio(row.servers_online_s_median, faiss_s),
+        cpu_ratio_to_faiss=_ratio(row.online_cpu_s_median, faiss_cpu_s),
     )
 
 
-def _fastest(rows: Iterable[Row], batch: int, wanted: Any) -> float | None:  # noqa: ANN401
-    times = [
-        row.online_s_median
-        for row in rows
-        if row.batch == batch and wanted(row.name) and row.online_s_median is not None
-    ]
-    return min(times, default=None)
+def _fastest(rows: Iterable[Row], batch: int, wanted: Callable[[str], bool]) -> Row | None:
+    """Return the row of the least median time among those of a batch size with a wanted name."""
+    found = [row for row in rows if row.batch == batch and wanted(row.name) and row.online_s_median]
+    return min(found, key=lambda row: row.online_s_median or 0.0, default=None)
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -21,6 +21,7 @@ class Sample(NamedTuple):
         search: which one.
         online_s: wall seconds from the probe's embedding to the decisions.
         equals_oracle: whether every decision was right; None where that is not defined.
+        online_cpu_s: processor seconds of all parties online, where they share a process.
         offline_s: wall seconds in which its material was made.
         offline_compute_s: busy seconds of all parties in it.
         servers_online_s: busy seconds of all compute servers online, added up.
@@ -32,6 +33,7 @@ class Sample(NamedTuple):
     search: Search
     online_s: float
     equals_oracle: bool | None
+    online_cpu_s: float | None = None
     offline_s: float | None = None
     offline_compute_s: float | None = None
     servers_online_s: float | None = None

@@ -31,7 +31,11 @@ from orchestration.benchmarks.search.workload import (
     make_workload,
     searches,
 )
+from orchestration.runtime.memory import run_in_memory
+from protocol.channel import Channel
 from protocol.mapping import PlainForm
+from protocol.parties import Party
+from protocol.roles import Observation
 from protocol.search import plaintext
 from scenarios.resources import gallery_memory_bytes
 
@@ -140,6 +144,34 @@ def test_rows_are_compared_at_equal_batch_size_only() -> None:
 
 def test_no_search_gives_no_sample() -> None:
     assert journal_samples((), (), (), ()) == []
+
+
+class Resting:
+    """A server that waits for its client's first answer, or the client that has it."""
+
+    def __init__(self, turns: ThreadTurns, order: list[str], *, client: bool) -> None:
+        self.turns, self.order, self.client = turns, order, client
+
+    async def run(self, channel: Channel) -> Observation:
+        assert channel is not None
+        if self.client:
+            self.order.append("client")
+            self.turns.ended()
+        else:
+            await self.turns.rest(1)
+            self.order.append("server")
+        return {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_resting_server_lets_the_others_run_until_the_client_has_its_answer(seed: int) -> None:
+    turns, order = ThreadTurns(), list[str]()
+    programs: dict[Party, Resting] = {
+        "client": Resting(turns, order, client=True),
+        "model_provider": Resting(turns, order, client=False),
+    }
+    run_in_memory(programs, run="r", insecure=frozenset(), seed=seed)
+    assert order == ["client", "server"]
 
 
 def test_an_abandoned_client_stops_at_its_pause() -> None:
