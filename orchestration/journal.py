@@ -130,7 +130,7 @@ def _digest(message: Message, run: str) -> str:
     """Return a keyed digest of a message's content: pairs a sent event with its received twin.
 
     Tensors are compressed by GMAC, at the speed of memory, and its tag is hashed together with the
-    other fields, so that the digest tells nothing of a share (docs/decisions/0023).
+    other fields, so that the digest tells nothing of a share (docs/decisions/0021).
     """
     total = blake2b(digest_size=DIGEST_BYTES, key=run.encode()[:64])
     total.update(_tag(tensors_of(message).values(), run))

@@ -35,7 +35,7 @@ class MappingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         coefficient_limit: c_max, coefficients are distinct non-zero integers in [-c_max, c_max].
         norm: how far a mapped probe's norm is accounted for: `per_key` by its mean under the key,
             `linear` also by what power features tell of it, `quadratic` also by cross features,
-            which make rows longer (docs/decisions/0023).
+            which make rows longer (docs/decisions/0020).
         centred: subtract the public cohort's mean from mapped probes and templates.
         cohort: how many public people estimate that mean and the mapped norms, or the whitening.
         blocks: B of a folded template, of which 2^(B-1) look the same.
