@@ -16,7 +16,7 @@ from orchestration.benchmarks.search.cells import (
     skip_reason,
 )
 from orchestration.benchmarks.search.contenders import Contender, protocol_contender
-from orchestration.benchmarks.search.crypten_peer import CryptenContender
+from orchestration.benchmarks.search.crypten_peer import AS_WRITTEN, BY_ITSELF, CryptenContender
 from orchestration.benchmarks.search.memory import memory_groups
 from orchestration.benchmarks.search.peers import faiss_contenders, plaintext_contenders
 from orchestration.benchmarks.search.rows import Row, row_of, skipped_row, with_ratios
@@ -120,9 +120,10 @@ def _peers(
         yield from faiss_contenders(rows, workload, options.threads)
     if "plaintext" in options.peers:
         yield from plaintext_contenders(rows, workload, Ring(gallery.ring))
-    if "crypten" in options.peers and not skip_reason(CryptenContender.name, gallery):
-        own = _own_turns(options, CryptenContender.name, gallery, turns)
-        yield CryptenContender(rows, workload, own)
+    if "crypten" in options.peers and not skip_reason(BY_ITSELF, gallery):
+        yield CryptenContender(rows, workload, _own_turns(options, BY_ITSELF, gallery, turns))
+        own = _own_turns(options, AS_WRITTEN, gallery, turns)
+        yield CryptenContender(rows, workload, own, as_written=True)
 
 
 def _protocol(
@@ -139,7 +140,13 @@ def _protocol(
 def _own_turns(
     options: Options, name: str, gallery: Gallery, turns: Sequence[Search]
 ) -> list[Search]:
-    return [t for t in turns if t.repeat < rounds_of(options, name, gallery, t.batch)]
+    """Return the searches a contender answers; CrypTen as written only the smallest, for time."""
+    batches = (min(options.batches),) if name == AS_WRITTEN else options.batches
+    return [
+        turn
+        for turn in turns
+        if turn.batch in batches and turn.repeat < rounds_of(options, name, gallery, turn.batch)
+    ]
 
 
 def _rows(contenders: Sequence[Contender], options: Options, gallery: Gallery) -> Iterator[Row]:
@@ -147,6 +154,8 @@ def _rows(contenders: Sequence[Contender], options: Options, gallery: Gallery) -
         samples = contender.samples()
         for batch in options.batches:
             own = [sample for sample in samples if sample.search.batch == batch]
+            if not own:
+                continue
             yield row_of(
                 own,
                 name=contender.name,
@@ -169,7 +178,7 @@ def _threads(contender: Contender, options: Options) -> int:
 def _skipped(options: Options, gallery: Gallery, cells: Sequence[Cell]) -> Iterator[Row]:
     left_out: list[tuple[str, str]] = [(cell.name, cell.runtime) for cell in cells]
     if "crypten" in options.peers:
-        left_out.append((CryptenContender.name, CryptenContender.runtime))
+        left_out += [(name, CryptenContender.runtime) for name in (BY_ITSELF, AS_WRITTEN)]
     for name, runtime in left_out:
         reason = skip_reason(name, gallery)
         for batch in options.batches if reason else ():

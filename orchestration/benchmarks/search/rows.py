@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from orchestration.benchmarks.search.cells import Gallery, is_crypten
+from orchestration.benchmarks.search.crypten_peer import AS_WRITTEN
 from orchestration.benchmarks.search.samples import Sample
 
 __all__ = ["Row", "row_of", "skipped_row", "with_ratios"]
@@ -34,6 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         ratio_to_crypten: that of CrypTen's fastest way in the same run over `online_s_median`.
         equals_oracle: whether every decision of every search was right, warm-ups included; null
             where single precision cannot hold a score, or there are no decisions for all rows.
+        ratio_to_crypten_as_written: as `ratio_to_crypten`, with CrypTen as its interface has it.
         online_s_min: the fastest.
         online_s_max: the slowest.
         online_cpu_s_median: processor time of all parties online; null on Ray.
@@ -62,6 +64,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ratio_to_faiss: float | None = None
     ratio_to_crypten: float | None = None
     equals_oracle: bool | None = None
+    ratio_to_crypten_as_written: float | None = None
     online_s_min: float | None = None
     online_s_max: float | None = None
     online_cpu_s_median: float | None = None
@@ -151,19 +154,22 @@ def with_ratios(rows: Sequence[Row]) -> list[Row]:
             row,
             _fastest(rows, row.batch, lambda name: name.startswith("faiss")),
             _fastest(rows, row.batch, is_crypten),
+            _fastest(rows, row.batch, lambda name: name == AS_WRITTEN),
         )
         for row in rows
     ]
 
 
-def _compared(row: Row, faiss: Row | None, crypten: Row | None) -> Row:
+def _compared(row: Row, faiss: Row | None, crypten: Row | None, as_written: Row | None) -> Row:
     faiss_s = None if faiss is None else faiss.online_s_median
     faiss_cpu_s = None if faiss is None else faiss.online_cpu_s_median
     crypten_s = None if crypten is None else crypten.online_s_median
+    as_written_s = None if as_written is None else as_written.online_s_median
     return msgspec.structs.replace(
         row,
         ratio_to_faiss=_ratio(row.online_s_median, faiss_s),
         ratio_to_crypten=_ratio(crypten_s, row.online_s_median),
+        ratio_to_crypten_as_written=_ratio(as_written_s, row.online_s_median),
         servers_ratio_to_faiss=_ratio(row.servers_online_s_median, faiss_s),
         cpu_ratio_to_faiss=_ratio(row.online_cpu_s_median, faiss_cpu_s),
     )
