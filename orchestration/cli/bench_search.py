@@ -245,10 +245,13 @@ def _limited_threads(threads: int) -> Iterator[None]:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     import torch
 
+    from protocol.sharing.kernels_blocks import computing_with
+
     torch_threads = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield
+        with computing_with(threads):
+            yield
     finally:
         torch.set_num_threads(torch_threads)
         for name, value in before.items():

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from orchestration.journal import Event
+from orchestration.machine import cores
 from orchestration.progress import OnProgress
 from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
 from orchestration.transport import Mailbox, PartyChannel
@@ -16,6 +17,7 @@ from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.search.policies import policy_named
+from protocol.sharing.kernels_blocks import computing_with
 
 __all__ = ["run_in_memory"]
 
@@ -33,6 +35,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     tamper: Callable[[bytes], bytes] | None = None,
     on_progress: OnProgress | None = None,
     on_abort: OnAbort | None = None,
+    threads: int | None = None,
 ) -> dict[Party, PartyOutcome]:
     """Run every role program to its end and return each party's journal and observation.
 
@@ -45,6 +48,8 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
         tamper: changes every frame on its way; for tests of misbehaviour.
         on_progress: told how far the watched party is, after each of its steps.
         on_abort: given every party's journal before an error is raised.
+        threads: threads a party's kernels may compute with; None: all cores, as one party
+            computes at a time.
 
     Raises:
         InfrastructureError: all parties wait; the text says who waits for what.
@@ -55,7 +60,8 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     }
     scheduler = _Scheduler(programs, endpoints, seed, tamper, on_progress)
     try:
-        return scheduler.run()
+        with computing_with(threads or cores()):
+            return scheduler.run()
     except BautaError:
         if on_abort is not None:
             on_abort(scheduler.journals())

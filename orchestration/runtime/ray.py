@@ -66,8 +66,8 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
         on_abort: given the journals of the parties that still answer before an error is raised.
         receive_timeout_s: how long a program may wait for one message.
         builder: `module:function`, importable in the actors.
-        threads: threads each party may compute with; None gives the provider all cores and the
-            others one, since its network is the one heavy computation.
+        threads: threads each party may compute with; None gives the provider's network all cores,
+            since nobody else computes then, and divides them among the servers of a search.
 
     Raises:
         BautaError: the first party's failure, as it was raised there.
@@ -85,6 +85,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
             receive_timeout_s=receive_timeout_s,
             builder=builder,
             threads=threads or 1,
+            kernel_threads=threads or max(cores() // (len(briefs) - 1), 1),
         )
         heavy = cores() if threads is None else threads
         actors = _Actors()

@@ -37,6 +37,7 @@ from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.search.policies import policy_named
+from protocol.sharing.kernels_blocks import set_compute_threads
 
 __all__ = ["AsyncInbox", "Carrier", "PartyActor", "joined", "pieces_of", "spoken"]
 
@@ -286,4 +287,5 @@ def _build(header: Header, brief: bytes) -> RoleProgram:
     program: RoleProgram = getattr(import_module(module), function)(brief)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(header.threads)
+    set_compute_threads(header.kernel_threads)
     return program

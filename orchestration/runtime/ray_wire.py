@@ -41,7 +41,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         protocol: the search protocol, whose flow policy is enforced.
         receive_timeout_s: how long a program may wait for one message.
         builder: `module:function` that turns a brief into a role program.
-        threads: threads this party may compute with.
+        threads: threads this party's network may compute with.
+        kernel_threads: threads its share of the search may compute with.
     """
 
     party: Party
@@ -52,6 +53,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     receive_timeout_s: float
     builder: str
     threads: int
+    kernel_threads: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

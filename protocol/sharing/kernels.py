@@ -42,13 +42,14 @@ def words_for(entries: int) -> int:
     return -(-entries // WORD_BITS)
 
 
-def ring_product(matrix: RingArray, probes: RingArray, *, threads: int = 1) -> RingArray:
+def ring_product(matrix: RingArray, probes: RingArray, *, threads: int | None = None) -> RingArray:
     """Return probes @ matrix.T modulo 2^k.
 
     Args:
         matrix: rows, [N, D]; copied first unless contiguous.
         probes: [B, D], same ring.
-        threads: blocks of rows computed at once; the result does not depend on it.
+        threads: blocks of rows computed at once; None: as many as this process allows. The result
+            does not depend on it.
 
     Returns:
         Array [B, N] of the same ring. Rows are read from memory once for all probes.

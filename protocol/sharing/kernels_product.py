@@ -27,11 +27,12 @@ DOT_PROBES: Final = 2
 
 _LANES: Final = 16 if processor_has("avx512bw") else 8
 _DOT_ROWS: Final = 2
+_BLOCK_BYTES: Final = 256 * 1024
 _INT32: Final = ir.IntType(32)
 TILE_ROWS: Final = _LANES  # accumulators of a tile: half the registers of the machine
 
 
-def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int) -> None:
+def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int | None) -> None:
     """Write probes @ matrix.T into out [B,N]; rows are cut into one block per thread.
 
     Args:
@@ -43,7 +44,7 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int)
     whole = len(matrix) // TILE_ROWS * TILE_ROWS
     small = len(probes) <= DOT_PROBES
     step, lanes = (_dot_rows, probes) if small else (_lane_rows, _packed(probes))
-    run_blocks(partial(step, matrix, probes, lanes, out), whole, TILE_ROWS, threads)
+    run_blocks(partial(step, matrix, probes, lanes, out), whole, _block_unit(matrix), threads)
     rest = len(matrix) - whole
     if rest:
         padded = np.zeros((TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
@@ -51,6 +52,11 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int)
         wider = np.empty((len(out), TILE_ROWS), dtype=out.dtype)
         step(padded, probes, lanes, wider, 0, TILE_ROWS)
         out[:, whole:] = wider[:, :rest]
+
+
+def _block_unit(matrix: Signed) -> int:
+    """Return of how many rows blocks are made: less memory is read sooner than threads agree."""
+    return TILE_ROWS * max(_BLOCK_BYTES // (TILE_ROWS * matrix.itemsize * matrix.shape[1] or 1), 1)
 
 
 def _packed(probes: Signed) -> Signed:

@@ -67,7 +67,12 @@ class Seed:
         return blake2b(label.encode(), key=self._value, digest_size=SEED_BYTES).digest()
 
     def expand(
-        self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, threads: int = 1
+        self,
+        label: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        threads: int | None = None,
     ) -> npt.NDArray[Any]:
         """Return a uniform array of unsigned integers, a function of seed and label alone.
 
@@ -80,7 +85,12 @@ class Seed:
 
 
 def expand_seed(
-    seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, threads: int = 1
+    seed: Seed,
+    label: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    threads: int | None = None,
 ) -> npt.NDArray[Any]:
     """Expand a seed by AES-256-CTR under the key of a label."""
     length = prod(shape) * dtype.itemsize
@@ -116,7 +126,12 @@ class CorrelationSource:
         self._used: set[str] = set()
 
     def draw(
-        self, label: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, threads: int = 1
+        self,
+        label: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        threads: int | None = None,
     ) -> npt.NDArray[Any]:
         """Expand a label for the first and only time.
 

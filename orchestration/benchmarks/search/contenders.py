@@ -185,12 +185,14 @@ def protocol_contender(
     play = Play(scenario, plan, tuple(turns), workload)
     if cell.runtime == "memory":
         paused = ThreadTurns()
-        return ProtocolContender(cell, play, paused, lambda: _in_memory(play, paused))
+        return ProtocolContender(
+            cell, play, paused, lambda: _in_memory(play, paused, options.threads)
+        )
     pacing = RayTurns(actor, plan.run)
     return ProtocolContender(cell, play, pacing, lambda: _on_ray(play, options.threads))
 
 
-def _in_memory(play: Play, pause: ThreadTurns) -> Outcomes:
+def _in_memory(play: Play, pause: ThreadTurns, threads: int) -> Outcomes:
     programs: dict[Party, RoleProgram] = {
         party: build_measured_client(play.brief(party), play.probes, pause)
         if party == CLIENT
@@ -203,6 +205,7 @@ def _in_memory(play: Play, pause: ThreadTurns) -> Outcomes:
         insecure=frozenset(play.scenario.insecure),
         seed=play.scenario.seed,
         protocol=play.plan.protocol,
+        threads=threads,
     )
 
 

@@ -10,7 +10,6 @@ from orchestration.benchmarks.search.cells import (
     Cell,
     Gallery,
     Options,
-    is_crypten,
     protocol_cells,
     rounds_of,
     skip_reason,
@@ -163,16 +162,10 @@ def _rows(contenders: Sequence[Contender], options: Options, gallery: Gallery) -
                 gallery=gallery,
                 batch=batch,
                 warmups=min(options.warmups, len(own) - 1),
-                threads=_threads(contender, options),
+                threads=options.threads,
                 enrol_s=contender.enrol_s,
                 costs_as_declared=contender.costs_as_declared,
             )
-
-
-def _threads(contender: Contender, options: Options) -> int:
-    """Return the threads a contender may compute with: our own protocols' kernels use one."""
-    ours = contender.runtime != "plain" and not is_crypten(contender.name)
-    return 1 if ours else options.threads
 
 
 def _skipped(options: Options, gallery: Gallery, cells: Sequence[Cell]) -> Iterator[Row]:

@@ -45,7 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         offline_compute_s_median: busy time of all parties offline, added up.
         enrol_s: taking the gallery in.
         repeats: timed searches.
-        threads: threads the contender may compute with; our own servers use one each.
+        threads: threads the contender may compute with; on Ray, each of its parties.
         costs_as_declared: whether every message of the run had its declared size and round.
         skipped: why nothing was measured.
     """
