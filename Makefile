@@ -55,7 +55,7 @@ sizes:
 	  '$$1 > most {print $$2 ": " $$1 " KiB, at most " most; bad = 1} END {exit bad}'
 
 fast: $(STAMP)
-	$(BIN)/pytest -m "not ray and not slow"
+	$(BIN)/pytest --numprocesses logical -m "not ray and not slow"
 
 ray: $(STAMP)
 	$(BIN)/pytest -m "ray and not slow"

@@ -190,7 +190,8 @@ def _print(result: ResultFile) -> None:
 _COLUMNS: Final = (
     ("contender", 19), ("runtime", -7), ("N", 9), ("d", 4), ("B", 3), ("k", 3), ("online ms", 10),
     ("servers ms", 10), ("offline ms", 10), ("B/entry on", 10), ("off", 6), ("rounds", 6),
-    ("x FAISS", 8), ("servers x", 9), ("CrypTen/", 9), ("oracle", 6),
+    ("x FAISS", 8), ("servers x", 9), ("CrypTen/", 9), ("written/", 9),
+    ("oracle", 6),
 )  # fmt: skip
 _HEADER: Final = "  ".join(f"{name:<{-w}}" if w < 0 else f"{name:>{w}}" for name, w in _COLUMNS)
 _LEGEND: Final = """
@@ -201,7 +202,7 @@ servers     busy time of all compute servers online, added up, from the journal:
 offline     making the material of one search before its probes are known, wall time
 B/entry     payload bytes over N B: sent online by the busiest server; sent offline by all
 x FAISS     online / FAISS's fastest call in this run;  servers x: servers / the same
-CrypTen/    CrypTen's fastest way in this run / online
+CrypTen/    CrypTen's fastest way in this run / online;  written/: CrypTen as its interface has it
 oracle      every decision of every repeat equals the plaintext oracle"""
 
 
@@ -223,6 +224,7 @@ def _line(row: Row) -> str:
         _short(row.ratio_to_faiss),
         _short(row.servers_ratio_to_faiss),
         _short(row.ratio_to_crypten),
+        _short(row.ratio_to_crypten_as_written),
         {True: "equal", False: "WRONG", None: "-"}[row.equals_oracle],
     )
     cells = zip(values, (width for _, width in _COLUMNS), strict=True)

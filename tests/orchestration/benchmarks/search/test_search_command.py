@@ -97,7 +97,7 @@ def test_the_result_file_says_how_it_was_made(result: tuple[Result, Path]) -> No
     assert content["environment"] == json.loads(found.stdout)["environment"]
     assert content["options"]["entries"] == [200]
     assert content["options"]["seed"] == 7
-    assert content["command"].startswith("bauta ")
+    assert content["command"].split()[0] == "bauta"
     assert content["started_utc"].endswith("+00:00")
 
 
