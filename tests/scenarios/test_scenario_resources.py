@@ -121,6 +121,14 @@ def test_a_verification_prepares_no_more_than_its_claims() -> None:
     assert party_memory_bytes(verify)["gallery_holder"] < 300 * elements + 32 * 32 * 20
 
 
+def test_checking_inputs_takes_room_for_one_batch() -> None:
+    usual = party_memory_bytes(scenario("data.entries=10000"))
+    batch = scenario("data.entries=10000", "data.enrol_batch=1000", "search.check_inputs=true")
+    checked = party_memory_bytes(batch)
+    assert 50 <= (checked["gallery_holder"] - usual["gallery_holder"]) / (1000 * 128) <= 200
+    assert checked["client"] == usual["client"]
+
+
 CRYPTEN = (
     "search.protocol=crypten", "insecure=[crypten_first_party, weak_generators]",
 )  # fmt: skip
