@@ -33,6 +33,7 @@ def actor(timeout_s: float = 5.0) -> PartyActor:
         receive_timeout_s=timeout_s,
         builder="toy_parties:build",
         threads=1,
+        kernel_threads=1,
     )
     return PartyActor(encode(header))
 
