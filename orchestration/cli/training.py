@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from orchestration.training import adapted_name, adapted_places, load_teacher, writable_place
+from orchestration.training import adapted_name, load_teacher, writable_place
 from parties.model_provider import DistilConfig, Precision, RgbEmbedder, fast_precision
 from protocol.errors import ScenarioError
 from scenarios.datasets import DataSet, open_dataset
@@ -47,7 +47,7 @@ class Training(NamedTuple):
     def usual_place(self) -> Path:
         """Return the file in which a run looks for this student."""
         name = adapted_name(self.scenario.features, self.teacher, self.dataset)
-        return writable_place(adapted_places(data_root())) / name
+        return writable_place() / name
 
 
 def open_training(path_or_name: str, overrides: tuple[str, ...], wishes: Wishes) -> Training:
