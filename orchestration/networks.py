@@ -64,7 +64,6 @@ def _adapted(
 ) -> Networks:
     from orchestration.training import (
         adapted_name,
-        adapted_places,
         find_adapted,
         load_teacher,
         writable_place,
@@ -77,7 +76,7 @@ def _adapted(
     if path is None:
         quiet = msgspec.structs.replace(spec, epsilon=None, colour_epsilon=None, pixel_epsilon=None)
         start = find_adapted(adapted_name(quiet, teacher, dataset), data_root)
-        out = writable_place(adapted_places(data_root)) / name
+        out = writable_place() / name
         path = _adapt(scenario, teacher, dataset, out, start, on_progress)
     return _opened(f"student of {chosen.teacher}", path, teacher, scenario)
 

@@ -1,14 +1,15 @@
 """Adapted networks: where they are kept, and how one is adapted on first use.
 
 Adapted third-party weights never enter the repository. They are looked for in
-`$BAUTA_DATA/weights/adapted/` and in the user's cache, and saved to the first that can be written.
+`$BAUTA_DATA/weights/adapted/` and in the user's cache, and saved to the cache: the data folder
+belongs to the user and is only read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> s
     fields = msgspec.to_builtins(spec)
     if spec.pixel_epsilon is None:
         del fields["pixel_epsilon"]  # names from before there was such noise stay valid
+    if spec.pixel_block == 1:
+        del fields["pixel_block"]
     digest = blake2b(msgspec.json.encode(fields, order="sorted"), digest_size=6).hexdigest()
     noise = "noiseless" if spec.epsilon is None else f"eps{spec.epsilon:g}"
     noise = noise if spec.pixel_epsilon is None else f"pixel{spec.pixel_epsilon:g}"
@@ -72,9 +75,8 @@ def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> s
 
 def adapted_places(data_root: Path | None) -> list[Path]:
     """Return the folders adapted networks may be in, in order of preference."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
     places = [] if data_root is None else [data_root / "weights" / "adapted"]
-    return [*places, cache / "bauta" / "adapted"]
+    return [*places, _cache_folder()]
 
 
 def find_adapted(name: str, data_root: Path | None) -> Path | None:
@@ -142,24 +144,27 @@ def discard_checkpoint(out: Path) -> None:
     _checkpoint(out).unlink(missing_ok=True)
 
 
-def writable_place(places: Sequence[Path]) -> Path:
-    """Return the first folder that exists or can be made, and be written to.
+def writable_place() -> Path:
+    """Return the folder of the user's cache that adapted networks are saved to, made if need be.
 
     Raises:
-        DataError: there is none.
+        DataError: it cannot be made or written.
     """
-    for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(place, os.W_OK):
-            return place
+    place = _cache_folder()
+    with contextlib.suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and os.access(place, os.W_OK):
+        return place
     raise DataError(
-        "no folder for adapted networks can be written",
-        where=str(places[-1]),
+        "the folder for adapted networks cannot be written",
+        where=str(place),
         hint="set XDG_CACHE_HOME to a folder you may write",
     )
+
+
+def _cache_folder() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
+    return cache / "bauta" / "adapted"
 
 
 def _keep(student: Student, dataset: DataSet, out: Path) -> None:

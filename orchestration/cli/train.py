@@ -23,6 +23,19 @@ __all__ = ["train"]
     help="So many steps instead, which makes the result a function of the seed.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    help="Of the convolutions.  [default: bfloat16 where the hardware multiplies it in tiles]",
+)
+@click.option(
+    "--shift",
+    type=click.IntRange(min=0, max=16),
+    default=0,
+    help="Move training pictures by up to so many pixels, where there are few of them.",
+)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="At its peak.")
 @click.option("--fresh", is_flag=True, help="Start anew instead of continuing a checkpoint.")
 @click.option(
     "--start",
@@ -41,6 +54,9 @@ def train(  # noqa: PLR0913 - one parameter per option
     minutes: float | None,
     steps: int | None,
     device: str,
+    precision: str,
+    shift: int,
+    learning_rate: float | None,
     fresh: bool,
     start: Path | None,
     out: Path | None,
@@ -52,10 +68,11 @@ def train(  # noqa: PLR0913 - one parameter per option
     """
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
-    from orchestration.cli.training import open_training
+    from orchestration.cli.training import Wishes, open_training
     from orchestration.training import discard_checkpoint, train_student
 
-    job = open_training(scenario, overrides, minutes=minutes, steps=steps, device=device)
+    wishes = Wishes(minutes, steps, device, precision, shift, learning_rate)
+    job = open_training(scenario, overrides, wishes)
     place = job.usual_place() if out is None else out
     if fresh:
         discard_checkpoint(place)

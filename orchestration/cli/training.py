@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from orchestration.training import adapted_name, adapted_places, load_teacher, writable_place
-from parties.model_provider import DistilConfig, RgbEmbedder
+from orchestration.training import adapted_name, load_teacher, writable_place
+from parties.model_provider import DistilConfig, Precision, RgbEmbedder, fast_precision
 from protocol.errors import ScenarioError
 from scenarios.datasets import DataSet, open_dataset
 from scenarios.resources import check_runnable, data_root
 from scenarios.schema import load_scenario
 from scenarios.specs import Scenario
 
-__all__ = ["Training", "open_training"]
+__all__ = ["Training", "Wishes", "open_training", "precision"]
+
+
+class Wishes(NamedTuple):
+    """What a command line asks of a training; None leaves a choice to the scenario or the default.
+
+    Attributes:
+        minutes: of gradient steps.
+        steps: instead of minutes.
+        device: `auto`, `cpu` or `cuda`.
+        precision: `auto`, `float32` or `bfloat16`.
+        shift: largest displacement of a training picture, in pixels.
+        learning_rate: peak of the schedule.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    shift: int = 0
+    learning_rate: float | None = None
 
 
 class Training(NamedTuple):
@@ -27,17 +47,10 @@ class Training(NamedTuple):
     def usual_place(self) -> Path:
         """Return the file in which a run looks for this student."""
         name = adapted_name(self.scenario.features, self.teacher, self.dataset)
-        return writable_place(adapted_places(data_root())) / name
+        return writable_place() / name
 
 
-def open_training(
-    path_or_name: str,
-    overrides: tuple[str, ...],
-    *,
-    minutes: float | None,
-    steps: int | None,
-    device: str,
-) -> Training:
+def open_training(path_or_name: str, overrides: tuple[str, ...], wishes: Wishes) -> Training:
     """Load the scenario, its data set and its teacher.
 
     Raises:
@@ -49,14 +62,27 @@ def open_training(
         text = f"a {scenario.network.kind} network is not adapted"
         raise ScenarioError(text, where="network.kind", hint="--set network.kind=student")
     check_runnable(scenario, data_root())
-    config = DistilConfig(
-        minutes=scenario.network.adapt_minutes if minutes is None else minutes,
-        steps=steps,
-        seed=scenario.seed,
-        device=_device(device),
-    )
     dataset = open_dataset(scenario.data, data_root(), seed=scenario.seed)
-    return Training(scenario, dataset, load_teacher(scenario.network.teacher, data_root()), config)
+    teacher = load_teacher(scenario.network.teacher, data_root())
+    return Training(scenario, dataset, teacher, _config(scenario, wishes))
+
+
+def _config(scenario: Scenario, wishes: Wishes) -> DistilConfig:
+    device, chosen = _device(wishes.device), DistilConfig()
+    return DistilConfig(
+        minutes=wishes.minutes or scenario.network.adapt_minutes,
+        steps=wishes.steps,
+        seed=scenario.seed,
+        device=device,
+        precision=precision(wishes.precision, device),
+        shift=wishes.shift,
+        learning_rate=wishes.learning_rate or chosen.learning_rate,
+    )
+
+
+def precision(asked: str, device: str) -> Precision:
+    """Return the precision asked for, or the fast one of the device."""
+    return fast_precision(device) if asked == "auto" else cast("Precision", asked)
 
 
 def _device(asked: str) -> str:

@@ -1,6 +1,12 @@
 """The model provider: networks, their adaptation, and the provider's role programs."""
 
-from parties.model_provider.distillation import DistilConfig, Report, distil
+from parties.model_provider.distillation import (
+    DistilConfig,
+    Precision,
+    Report,
+    distil,
+    fast_precision,
+)
 from parties.model_provider.embedders import (
     Student,
     StudentEmbedder,
@@ -12,11 +18,13 @@ from parties.model_provider.teacher import RgbEmbedder, load_rgb_network
 
 __all__ = [
     "DistilConfig",
+    "Precision",
     "Report",
     "RgbEmbedder",
     "Student",
     "StudentEmbedder",
     "distil",
+    "fast_precision",
     "load_rgb_network",
     "load_student",
     "read_student",

@@ -8,14 +8,13 @@ the student sees it through the protected pipeline, with fresh noise on every vi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,19 +22,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from parties.model_provider.batches import Batch, Source, Visits
 from parties.model_provider.checkpoint import Progress, read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
-from parties.model_provider.ridge import RidgeBatch, start_stem
-from parties.model_provider.student import InputTransform, StudentDesign, StudentNetwork
+from parties.model_provider.ridge import start_stem
+from parties.model_provider.student import StudentDesign, StudentNetwork
 from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
-from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
+from protocol.features import Calibration, FeatureSpec, calibrate
 
-__all__ = ["DistilConfig", "OnProgress", "Report", "distil", "one_cycle"]
+__all__ = [
+    "DistilConfig",
+    "OnProgress",
+    "Precision",
+    "Report",
+    "distil",
+    "fast_precision",
+    "one_cycle",
+]
 
 _CALIBRATION_BATCH = 64
 _CHECKPOINT_EVERY_S = 60.0
 _WARMUP = 0.03
+
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class DistilConfig:
         stem_kernel: side of the strided stem.
         seed: of picture order, mirroring, and the noise seen in training.
         device: `cpu` or `cuda`.
+        precision: of the student's convolutions; loss, head and weights are always float32.
+        shift: largest displacement of training pictures in pixels, as augmentation.
     """
 
     minutes: float = 14.0
@@ -65,6 +78,8 @@ class DistilConfig:
     stem_kernel: int = 7
     seed: int = 7
     device: str = "cpu"
+    precision: Precision = "float32"
+    shift: int = 0
 
 
 class Report(NamedTuple):
@@ -74,11 +89,6 @@ class Report(NamedTuple):
     loss: float
     elapsed_s: float
     remaining_s: float
-
-
-class _Batch(NamedTuple):
-    protected: Tensor
-    picture: Tensor
 
 
 OnProgress = Callable[[Report], None]
@@ -111,7 +121,9 @@ def distil(  # noqa: PLR0913 - the last four are optional
         raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
     if calibration is None:
         calibration = start.calibration if start else _calibrated(pictures, spec)
-    source = _Source(pictures, teacher, spec, calibration, config)
+    half = config.precision == "bfloat16"
+    visits = Visits(config.batch_size, config.seed, config.shift, half)
+    source = Source(pictures, teacher, spec, calibration, visits)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
     resumed = checkpoint is not None and checkpoint.exists()
     if not resumed:
@@ -146,79 +158,10 @@ def _design(teacher: RgbEmbedder, spec: FeatureSpec, config: DistilConfig) -> St
     )
 
 
-class _Source:
-    """Batches of matching protected inputs and pictures, a function of seed and step alone."""
-
-    def __init__(
-        self,
-        pictures: Pictures,
-        teacher: RgbEmbedder,
-        spec: FeatureSpec,
-        calibration: Calibration,
-        config: DistilConfig,
-    ) -> None:
-        self._pictures = pictures
-        self._teacher = teacher
-        self.spec, self._calibration = spec, calibration
-        self._transform = InputTransform(spec, calibration)
-        self._config = config
-
-    def batch(self, step: int) -> _Batch:
-        """Return the batch of one step."""
-        size = self._config.batch_size
-        per_epoch = len(self._pictures) // size
-        epoch, place = divmod(step, per_epoch)
-        generator = np.random.default_rng((self._config.seed, 1, epoch))
-        order = generator.permutation(len(self._pictures))
-        mirrored = (generator.random(len(self._pictures)) < 0.5)[place * size :][:size]
-        chosen = self._pictures[order[place * size :][:size]]
-        chosen[mirrored] = chosen[mirrored, :, ::-1]
-        return self._prepare(chosen, f"step-{step}")
-
-    def ridge(self, batches: int, earlier: Student | None) -> Iterator[RidgeBatch]:
-        """Yield batches with the stem outputs of the teacher, or of an earlier student."""
-        generator = np.random.default_rng((self._config.seed, 0))
-        order = generator.permutation(len(self._pictures))
-        size = self._config.batch_size
-        for index in range(min(batches, len(order) // size)):
-            chosen = self._pictures[np.sort(order[index * size :][:size])]
-            protected, picture = self._prepare(chosen, f"ridge-{index}")
-            yield RidgeBatch(protected, self._stem_output(chosen, picture, earlier))
-
-    def _stem_output(self, chosen: Pictures, picture: Tensor, earlier: Student | None) -> Tensor:
-        if earlier is None:
-            wanted: Tensor = self._teacher.network.stem.linear(picture)
-            return wanted
-        noise = _training_bytes(self._config.seed, "earlier")
-        extractor = FeatureExtractor(earlier.spec, earlier.calibration, noise)
-        transform = InputTransform(earlier.spec, earlier.calibration)
-        reduced = earlier.network.reduced(transform(extractor.protect(chosen)))
-        return earlier.network.face.stem.linear(reduced)
-
-    def _prepare(self, chosen: Pictures, label: str) -> _Batch:
-        noise = _training_bytes(self._config.seed, label)
-        extractor = FeatureExtractor(self.spec, self._calibration, noise)
-        chosen = np.ascontiguousarray(chosen)
-        protected = self._transform(extractor.protect(chosen))
-        return _Batch(protected, self._teacher.inputs(chosen))
-
-
-def _training_bytes(seed: int, label: str) -> Callable[[int], bytes]:
-    """Reproducible noise for training pictures; a client never uses this generator."""
-    state = {"count": 0}
-
-    def take(size: int) -> bytes:
-        state["count"] += 1
-        text = f"bauta training noise {seed} {label} {state['count']}"
-        return hashlib.shake_256(text.encode()).digest(size)
-
-    return take
-
-
 def _start(
     network: StudentNetwork,
     teacher: RgbEmbedder,
-    source: _Source,
+    source: Source,
     config: DistilConfig,
     earlier: Student | None,
 ) -> None:
@@ -240,12 +183,12 @@ class _Run:
         network: StudentNetwork,
         teacher: RgbEmbedder,
         config: DistilConfig,
-        source: _Source,
+        source: Source,
     ) -> None:
         self.progress = Progress()
         self._config, self._source = config, source
         self.network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher = teacher.network.to(config.device)
+        teacher.network.to(config.device)
         self.optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=1e-4)
 
     def train(self, on_progress: OnProgress | None, save: Callable[[], None]) -> None:
@@ -271,19 +214,23 @@ class _Run:
             return self.progress.step / self._config.steps if self._config.steps else 1.0
         return self.progress.elapsed_s / max(1e-9, 60 * self._config.minutes)
 
-    def _step(self, batch: _Batch) -> float:
+    def _step(self, batch: Batch) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = self._config.learning_rate * one_cycle(self._fraction())
-        with torch.no_grad():
-            target_map = self.teacher.features(batch.picture.to(self._config.device))
-            target = self.teacher.head(target_map)
-        features = self.network.features(batch.protected.to(self._config.device))
+        device = self._config.device
+        features = self._features(batch.protected.to(device))
+        wanted, target = (part.to(device) for part in batch.target)
         distance = _distance(self.network.face.head(features), target)
-        total = distance + self._config.hint_weight * _distance(features, target_map)
+        total = distance + self._config.hint_weight * _distance(features, wanted)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return float(distance.detach())
+
+    def _features(self, protected: Tensor) -> Tensor:
+        half = self._config.precision == "bfloat16"
+        with torch.autocast(self._config.device, torch.bfloat16, enabled=half):
+            return self.network.features(protected).float()
 
     def _report(self) -> Report:
         fraction, elapsed = self._fraction(), self.progress.elapsed_s
@@ -301,6 +248,14 @@ def one_cycle(fraction: float) -> float:
     if fraction < _WARMUP:
         return (fraction + 1e-3) / (_WARMUP + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (fraction - _WARMUP) / (1 - _WARMUP))))
+
+
+def fast_precision(device: str) -> Precision:
+    """Return bfloat16 where the hardware multiplies it in tiles, else float32."""
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    tiles = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
+    return "bfloat16" if tiles else "float32"
 
 
 def _identity(spec: FeatureSpec, config: DistilConfig) -> str:

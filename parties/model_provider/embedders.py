@@ -44,7 +44,9 @@ class Student:
 class StudentEmbedder:
     """Protected inputs to embeddings; learns what the provider learns, nothing else."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Student, *, half: bool = False) -> None:
+        """Keep a student; with `half` its convolutions run in bfloat16, which evaluations may."""
+        self._half = half
         self.spec, self.calibration = student.spec, student.calibration
         self.record = student.record
         self.dimension = student.network.design.dimension
@@ -53,8 +55,11 @@ class StudentEmbedder:
 
     def embed(self, batch: ProtectedBatch) -> NDArray[np.float32]:
         """Return float32 `[B,dimension]`, not normalised."""
+        network = self._network
         with torch.inference_mode():
-            output: NDArray[np.float32] = self._network(self._transform(batch)).numpy()
+            with torch.autocast("cpu", torch.bfloat16, enabled=self._half):
+                features = network.features(self._transform(batch)).float()
+            output: NDArray[np.float32] = network.face.head(features).numpy()
         return output
 
 

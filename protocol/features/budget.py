@@ -44,7 +44,7 @@ def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget
     """Account for one picture; raise ScenarioError when the sensitivities cannot carry noise."""
     require_sensitivity(spec, calibration)
     if spec.pixel_epsilon is not None:
-        return _pixel_budget(spec.pixel_epsilon)
+        return _pixel_budget(spec, spec.pixel_epsilon)
     elements = spec.frequency_channels * EDGE * EDGE
     element = math.inf if spec.epsilon is None else spec.epsilon
     bit = math.inf if spec.colour_epsilon is None else spec.colour_epsilon
@@ -61,11 +61,13 @@ def privacy_budget(spec: FeatureSpec, calibration: Calibration) -> PrivacyBudget
     )
 
 
-def _pixel_budget(epsilon: float) -> PrivacyBudget:
-    values = 3 * EDGE * EDGE
+def _pixel_budget(spec: FeatureSpec, epsilon: float) -> PrivacyBudget:
+    values, side = spec.pixel_values, spec.pixel_block
+    what = "luminance" if spec.grey else "pixel"
+    what = f"{what} values" if side == 1 else f"{what} means of {side}x{side} pixels"
     text = (
-        f"Pixels: Laplace noise with epsilon {epsilon:g} for each of {values:,} pixel values, "
-        f"epsilon {epsilon * values:,.0f} for the picture; both parts are computed from the noisy "
+        f"Pixels: Laplace noise with epsilon {epsilon:g} for each of {values:,} {what}, "
+        f"epsilon {epsilon * values:,.0f} for the picture; all is computed from the noisy "
         f"picture, so this covers everything sent; finite sampling resolution adds at most "
         f"{pixel_sampling_slack(epsilon):.1g} per value. Budgets of several pictures of one person "
         "add up."

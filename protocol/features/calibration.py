@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from protocol.errors import DataError, ScenarioError
-from protocol.features.fusion import plane_mixing
+from protocol.features.fusion import luminance, plane_mixing
 from protocol.features.pipeline import exact_coefficients
-from protocol.features.spec import EDGE, check_pictures
+from protocol.features.spec import EDGE, check_pictures, frequency_channels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,13 +25,23 @@ if TYPE_CHECKING:
 
     from protocol.features.spec import FeatureSpec, Fusion
 
-__all__ = ["MINIMUM_PICTURES", "MINIMUM_WIDTH", "Calibration", "calibrate", "require_sensitivity"]
+__all__ = [
+    "MINIMUM_PICTURES",
+    "MINIMUM_WIDTH",
+    "Calibration",
+    "calibrate",
+    "plane_values",
+    "require_sensitivity",
+]
 
 MINIMUM_PICTURES: Final = 100
 """Fewest training pictures whose ranges count as a calibration when noise is wanted."""
 
 MINIMUM_WIDTH: Final = 0.125
 """Bounds are widened to at least this many coefficient units; wider bounds mean more noise."""
+
+
+_MID_GREY: Final = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +67,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         """Refuse arrays that cannot be a calibration."""
-        channels = 189 if self.fusion == "none" else 63
+        channels = frequency_channels(self.fusion)
         shape = (channels, EDGE, EDGE)
         if (self.lower.shape, self.upper.shape, self.scale.shape) != (shape, shape, (channels,)):
             message = f"bounds must be {list(shape)} and scale [{channels}]"
@@ -96,7 +106,7 @@ class Calibration:
         except (KeyError, ValueError) as error:
             message = "calibration arrays are missing or malformed"
             raise DataError(message, where="calibration") from error
-        if fusion not in {"maxabs", "y_only", "mean", "sum", "none"}:
+        if fusion not in {"maxabs", "y_only", "mean", "sum", "none", "plane"}:
             message = "calibration names an unknown fusion"
             raise DataError(message, where="calibration.fusion")
         return cls(cast("Fusion", fusion), lower, upper, scale, pictures)
@@ -111,7 +121,7 @@ def calibrate(pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion) -> Cal
     Raises:
         DataError: no pictures, or pictures that do not vary.
     """
-    channels = 189 if fusion == "none" else 63
+    channels = frequency_channels(fusion)
     lower = np.full((channels, EDGE, EDGE), np.inf, dtype=np.float32)
     upper = np.full((channels, EDGE, EDGE), -np.inf, dtype=np.float32)
     moments = np.zeros((2, channels))
@@ -119,7 +129,11 @@ def calibrate(pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion) -> Cal
     for batch in pictures_batches:
         check_pictures(batch)
         for picture in batch:
-            values = exact_coefficients(picture, mixing, channels)
+            values = (
+                plane_values(picture[None])[0]
+                if fusion == "plane"
+                else exact_coefficients(picture, mixing, channels)
+            )
             np.minimum(lower, values, out=lower)
             np.maximum(upper, values, out=upper)
             moments[0] += values.mean((1, 2))
@@ -128,8 +142,15 @@ def calibrate(pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion) -> Cal
     if pictures == 0:
         message = "calibration needs at least one picture"
         raise DataError(message, where="calibration")
+    if fusion == "plane":  # every picture's values lie here, not only those of the training split
+        lower[...], upper[...] = 0 - _MID_GREY, 255 - _MID_GREY
     lower, upper = _widened(lower, upper)
     return Calibration(fusion, lower, upper, _deviation(moments / pictures), pictures)
+
+
+def plane_values(pictures: NDArray[uint8]) -> NDArray[float32]:
+    """Return the luminance plane minus mid grey of pictures, float32 [B,1,112,112]."""
+    return luminance(pictures)[:, None] - np.float32(_MID_GREY)
 
 
 def require_sensitivity(spec: FeatureSpec, calibration: Calibration) -> None:

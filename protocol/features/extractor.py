@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protocol.features.calibration import require_sensitivity
+from protocol.features.calibration import plane_values, require_sensitivity
 from protocol.features.colour import describe, patterns, recode
 from protocol.features.fusion import plane_mixing
 from protocol.features.noise import NoiseSource, flip_threshold
@@ -66,12 +66,14 @@ class FeatureExtractor:
             LocalProtocolError: wrong shape or type of the pictures.
         """
         check_pictures(pictures)
-        if self.spec.pixel_epsilon is not None:
-            pictures = noisy_pictures(pictures, self.spec.pixel_epsilon, self._noise)
+        pictures = self._noisy(pictures)
         shape = (len(pictures), self.spec.frequency_channels, EDGE, EDGE)
         frequency = np.empty(shape, dtype=np.uint8 if self.spec.wire_bits == 8 else np.uint16)
-        for picture, codes in zip(pictures, frequency, strict=True):
-            protect_picture(picture, self._mixing, self._grid, self._laplace_words(), codes)
+        if self.spec.fusion == "plane":
+            frequency[...] = self._plane_codes(pictures)
+        else:
+            for picture, codes in zip(pictures, frequency, strict=True):
+                protect_picture(picture, self._mixing, self._grid, self._laplace_words(), codes)
         return ProtectedBatch(frequency, self._protected_colour(pictures))
 
     def exact(self, pictures: NDArray[uint8]) -> NDArray[float32]:
@@ -82,10 +84,27 @@ class FeatureExtractor:
         check_pictures(pictures)
         channels = self.spec.frequency_channels
         output = np.empty((len(pictures), self.spec.channels, EDGE, EDGE), dtype=np.float32)
-        for picture, features in zip(pictures, output, strict=True):
-            features[:channels] = exact_coefficients(picture, self._mixing, channels)
+        if self.spec.fusion == "plane":
+            output[:, :1] = plane_values(pictures)
+        else:
+            for picture, features in zip(pictures, output, strict=True):
+                features[:channels] = exact_coefficients(picture, self._mixing, channels)
         output[:, channels:] = describe(pictures, self.spec.colour) / np.float32(255)
         return output
+
+    def _noisy(self, pictures: NDArray[uint8]) -> NDArray[uint8]:
+        spec = self.spec
+        if spec.pixel_epsilon is None and spec.pixel_block == 1:
+            return pictures
+        return noisy_pictures(
+            pictures, spec.pixel_epsilon, self._noise, block=spec.pixel_block, grey=spec.grey
+        )
+
+    def _plane_codes(self, pictures: NDArray[uint8]) -> NDArray[float32]:
+        """Return the codes of the luminance plane, whole numbers as float32 [B,1,112,112]."""
+        lower, largest = self.calibration.lower, WireGrid.of(self.spec).largest
+        unit = (plane_values(pictures) - lower) / self.calibration.sensitivity
+        return np.asarray(np.rint(np.clip(unit, 0, 1) * np.float32(largest)))
 
     def _laplace_words(self) -> NoiseWords:
         if self.spec.epsilon is None:

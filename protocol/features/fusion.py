@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy import float32
+    from numpy import float32, uint8
     from numpy.typing import NDArray
 
     from protocol.features.spec import Fusion
 
-__all__ = ["JFIF", "plane_mixing"]
+__all__ = ["JFIF", "luminance", "plane_mixing"]
 
 JFIF: Final = np.array(
     [
@@ -26,6 +26,11 @@ JFIF: Final = np.array(
     ]
 )
 """Weights of R, G, B and a constant for Y-128, Cb-128 and Cr-128, float64 [3,4]."""
+
+
+def luminance(pictures: NDArray[uint8]) -> NDArray[float32]:
+    """Return Y of pictures [...,3], float32 [...] from 0 to 255."""
+    return np.asarray(pictures @ JFIF[0, :3].astype(np.float32), dtype=np.float32)
 
 
 def plane_mixing(fusion: Fusion) -> NDArray[float32]:

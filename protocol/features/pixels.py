@@ -2,7 +2,8 @@
 
 A block's 63 coefficients carry eight degrees of freedom, and colour patterns come from the same
 pixels again: noise drawn per coefficient and per bit pays for each of them. Noise drawn once per
-pixel value pays for 3 * 112 * 112 numbers, and its budget covers all that is sent.
+pixel value pays for 3 * 112 * 112 numbers, for a third of them where only luminance is sent, and
+for fewer still when it is drawn for means of squares; its budget covers all that is sent.
 """
 
 from __future__ import annotations
@@ -12,39 +13,82 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from protocol.features.fusion import luminance
 from protocol.features.pipeline import laplace
 
 if TYPE_CHECKING:
-    from numpy import uint8
+    from numpy import float32, uint8
     from numpy.typing import NDArray
 
     from protocol.features.noise import NoiseSource
 
-__all__ = ["PIXEL_RANGE", "noisy_pictures", "pixel_sampling_slack"]
+__all__ = ["PIXEL_RANGE", "noisy_pictures", "pixel_laplace", "pixel_sampling_slack"]
 
 PIXEL_RANGE: Final = 255.0
 
+_STAGE: Final = 16.0
+"""A draw beyond this many scales is drawn on from here: the tail of a Laplace law is again one."""
 
-def noisy_pictures(pictures: NDArray[uint8], epsilon: float, source: NoiseSource) -> NDArray[uint8]:
+
+def noisy_pictures(
+    pictures: NDArray[uint8],
+    epsilon: float | None,
+    source: NoiseSource,
+    *,
+    block: int = 1,
+    grey: bool = False,
+) -> NDArray[uint8]:
     """Add Laplace noise of scale 255/epsilon to every value of uint8 [B,112,112,3] pictures.
 
     Rounding to whole grey levels and clamping to 0..255 come after the noise and cost nothing.
+
+    Args:
+        pictures: uint8 [B,112,112,3].
+        epsilon: of each value; None for no noise.
+        source: of the noise.
+        block: side of the squares whose means are the values; each fills its square.
+        grey: the values are luminance, and red, green and blue of the result are equal.
     """
     noisy = np.empty_like(pictures)
     for picture, target in zip(pictures, noisy, strict=True):
-        draws = laplace(*source.laplace_words(picture.size)).reshape(picture.shape)
-        values = picture + np.float32(PIXEL_RANGE / epsilon) * draws
-        target[...] = np.rint(np.clip(values, 0, PIXEL_RANGE)).astype(np.uint8)
+        values = _means(luminance(picture)[..., None] if grey else picture, block)
+        if epsilon is not None:
+            draws = pixel_laplace(source, values.size).reshape(values.shape)
+            values = values + np.float32(PIXEL_RANGE / epsilon) * draws
+        codes = np.rint(np.clip(values, 0, PIXEL_RANGE)).astype(np.uint8)
+        target[...] = codes.repeat(block, axis=0).repeat(block, axis=1)
     return noisy
 
 
-def pixel_sampling_slack(epsilon: float) -> float:
-    """Bound how much finite resolution adds to epsilon per pixel value.
+def pixel_laplace(source: NoiseSource, count: int) -> NDArray[float32]:
+    """Return unit Laplace draws whose tail is resolved however far out it is asked for."""
+    draws = laplace(*source.laplace_words(count))
+    size, start = np.abs(draws), _STAGE
+    beyond = np.flatnonzero(size >= _STAGE)
+    while beyond.size:
+        further = np.abs(laplace(*source.laplace_words(beyond.size)))
+        size[beyond] = np.float32(start) + further
+        beyond, start = beyond[further >= _STAGE], start + _STAGE
+    return np.copysign(size, draws)
 
-    As for coefficients: a grey level's probability is off by at most two steps of the 47-bit
-    uniform and by the float32 error of its two edges, relative to the rarest level.
+
+def pixel_sampling_slack(epsilon: float) -> float:
+    """Bound how much finite resolution adds to epsilon per value.
+
+    A grey level's probability is off by at most two steps of the 47-bit uniform in every stage
+    of the draw and by the float32 error of its two edges, relative to the rarest level of a stage.
     """
     cell = epsilon / PIXEL_RANGE
-    rarest = 0.5 * math.exp(-epsilon) * (1.0 - math.exp(-cell))
+    stages = 1.0 + epsilon / _STAGE
+    rarest = 0.5 * math.exp(-_STAGE) * (1.0 - math.exp(-min(cell, 1.0)))
     edge_error = 4.0 * float(np.finfo(np.float32).eps) * 2.0 * max(epsilon, 1.0)
-    return 2.0 * (2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)
+    return 2.0 * (stages * 2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)
+
+
+def _means(values: NDArray[uint8] | NDArray[float32], block: int) -> NDArray[float32]:
+    """Return the means of block x block squares, float32 [112/block,112/block,C]."""
+    if block == 1:
+        return values.astype(np.float32)
+    rows, columns, channels = values.shape
+    squares = values.reshape(rows // block, block, columns // block, block, channels)
+    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from numpy import uint8, uint16
     from numpy.typing import NDArray
 
-__all__ = ["EDGE", "LARGEST_EPSILON", "FeatureSpec", "Fusion", "ProtectedBatch", "check_pictures"]
+__all__ = [
+    "EDGE",
+    "LARGEST_EPSILON",
+    "FeatureSpec",
+    "Fusion",
+    "ProtectedBatch",
+    "check_pictures",
+    "frequency_channels",
+]
 
 EDGE: Final = 112
 """Height and width of every picture and of every feature channel."""
@@ -22,13 +30,14 @@ EDGE: Final = 112
 LARGEST_EPSILON: Final = 10.0
 """Largest per-element epsilon; beyond it the sampler's tail resolution would not support it."""
 
-LARGEST_PIXEL_EPSILON: Final = 20.0
-"""Largest epsilon of a pixel value, for the same reason."""
+LARGEST_PIXEL_EPSILON: Final = 1024.0
+"""Largest epsilon of a pixel value; beyond it the noise is less than the rounding."""
 
-Fusion = Literal["maxabs", "y_only", "mean", "sum", "none"]
+Fusion = Literal["maxabs", "y_only", "mean", "sum", "none", "plane"]
 Colour = Literal["none", "lbp_y", "lbp_rgb", "malbp", "dlbp"]
 
 _COLOUR_CHANNELS: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 4, "dlbp": 8}
+_FREQUENCY_CHANNELS: Final = {"none": 189, "plane": 1}
 _COLOUR_PLANES: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 3, "dlbp": 3}
 
 
@@ -36,13 +45,16 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Public parameters of the hybrid frequency-colour features.
 
     Attributes:
-        fusion: how the Y, Cb and Cr coefficients become one; `none` keeps all 189 channels.
+        fusion: how the Y, Cb and Cr coefficients become one; `none` keeps all 189 channels,
+            `plane` sends the luminance plane itself.
         colour: colour descriptor sent beside the frequency part.
         epsilon: Laplace epsilon of each frequency element; None means no noise.
         colour_epsilon: randomised-response epsilon of each colour bit; None means no noise.
         wire_bits: bits per frequency element on the wire.
-        pixel_epsilon: Laplace epsilon of each of the 3 * 112 * 112 pixel values, from which both
-            parts are then computed; it takes the place of the other two.
+        pixel_epsilon: Laplace epsilon of each pixel value, from which both parts are then
+            computed; it takes the place of the other two. The values are luminance where nothing
+            else is sent, else red, green and blue.
+        pixel_block: side of the squares whose means are the pixel values.
 
     Raises:
         ScenarioError: an epsilon is out of range, `colour_epsilon` has no colour to act on, or
@@ -55,6 +67,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     colour_epsilon: float | None = None
     wire_bits: Literal[8, 16] = 8
     pixel_epsilon: float | None = None
+    pixel_block: Literal[1, 2, 4, 8] = 1
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot mean anything."""
@@ -65,6 +78,9 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             message = "noise on pixels covers both parts; more noise would only cost accuracy"
             hint = "set epsilon and colour_epsilon to null"
             raise ScenarioError(message, where="features.pixel_epsilon", hint=hint)
+        if self.epsilon is not None and self.fusion == "plane":
+            message, hint = "the plane has no coefficients", "set pixel_epsilon instead"
+            raise ScenarioError(message, where="features.epsilon", hint=hint)
         if self.colour_epsilon is not None and self.colour == "none":
             message = "colour noise is set but no colour descriptor is computed"
             hint = "choose a colour descriptor or set colour_epsilon to null"
@@ -72,8 +88,18 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     @property
     def frequency_channels(self) -> int:
-        """Number of frequency channels: 63 fused, 189 unfused."""
-        return 189 if self.fusion == "none" else 63
+        """Number of frequency channels: 63 fused, 189 unfused, 1 of the plane itself."""
+        return frequency_channels(self.fusion)
+
+    @property
+    def grey(self) -> bool:
+        """Whether nothing but luminance is sent, so that only luminance needs noise."""
+        return self.fusion in {"y_only", "plane"} and self.colour in {"none", "lbp_y"}
+
+    @property
+    def pixel_values(self) -> int:
+        """Number of values of a picture that noise on pixels is drawn for."""
+        return (1 if self.grey else 3) * (EDGE // self.pixel_block) ** 2
 
     @property
     def colour_channels(self) -> int:
@@ -94,6 +120,11 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def picture_bytes(self) -> int:
         """Tensor bytes one picture costs on the wire, headers not counted."""
         return EDGE * EDGE * (self.frequency_channels * self.wire_bits // 8 + self.colour_channels)
+
+
+def frequency_channels(fusion: Fusion) -> int:
+    """Return the number of frequency channels a fusion leaves."""
+    return _FREQUENCY_CHANNELS.get(fusion, 63)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,12 +14,14 @@ from parties.model_provider import (
     Report,
     RgbEmbedder,
     Student,
+    StudentEmbedder,
     distil,
     load_student,
     read_student,
     save_student,
 )
-from parties.model_provider.distillation import _design, _Source, _start
+from parties.model_provider.batches import Source, Visits, displaced
+from parties.model_provider.distillation import _design, _start
 from parties.model_provider.student import InputTransform, StudentDesign, StudentNetwork
 from protocol.errors import DataError
 from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate, network_input
@@ -102,15 +104,15 @@ def test_an_rgb_file_is_not_a_student(tmp_path: Path) -> None:
 def start_loss(pictures: Pictures, teacher: RgbEmbedder, *, ridge: bool) -> float:
     """Squared error of a student's stem against its teacher's, relative to the variance."""
     spec = FeatureSpec()
-    source = _Source(pictures, teacher, spec, calibrate([pictures], spec.fusion), CONFIG)
+    visits = Visits(CONFIG.batch_size, CONFIG.seed)
+    source = Source(pictures, teacher, spec, calibrate([pictures], spec.fusion), visits)
     torch.manual_seed(4)
     student = StudentNetwork(_design(teacher, spec, CONFIG)).eval()
     if ridge:
         _start(student, teacher, source, CONFIG, None)
-    batch = source.batch(0)
     with torch.inference_mode():
-        target = teacher.network.stem.linear(batch.picture)
-        found = student.face.stem.linear(student.reduced(batch.protected))
+        protected, target = list(source.ridge(2, None))[1]
+        found = student.face.stem.linear(student.reduced(protected))
     return float((found - target).square().mean() / target.var(dim=(0, 2, 3)).mean())
 
 
@@ -132,6 +134,41 @@ def test_training_lowers_the_loss(pictures: Pictures, tiny_teacher: RgbEmbedder)
     assert losses[-1] < 0.9 * max(losses)
     assert student.record["steps"] == 12
     assert student.record["teacher"] == tiny_teacher.digest
+
+
+def test_half_precision_moves_convolutions_only_a_little(
+    pictures: Pictures, tiny_teacher: RgbEmbedder
+) -> None:
+    config = replace(CONFIG, steps=2)
+    whole = distil(pictures, tiny_teacher, FeatureSpec(), config)
+    half = distil(pictures, tiny_teacher, FeatureSpec(), replace(config, precision="bfloat16"))
+    assert half.record["config"]["precision"] == "bfloat16"
+    weights = half.network.state_dict()
+    assert all(value.dtype in {torch.float32, torch.int64} for value in weights.values())
+    extractor = FeatureExtractor(FeatureSpec(), whole.calibration, fixed_bytes)
+    batch = extractor.protect(pictures[:8])
+    embeddings = [
+        StudentEmbedder(whole).embed(batch),
+        StudentEmbedder(half).embed(batch),
+        StudentEmbedder(whole, half=True).embed(batch),
+    ]
+    units = [found / np.linalg.norm(found, axis=1, keepdims=True) for found in embeddings]
+    assert (units[0] * units[1]).sum(1).min() > 0.98
+    assert (units[0] * units[2]).sum(1).min() > 0.999
+
+
+def test_a_moved_picture_is_seen_by_both(pictures: Pictures, tiny_teacher: RgbEmbedder) -> None:
+    spec, bounds = FeatureSpec(), calibrate([pictures], "maxabs")
+    still = Source(pictures, tiny_teacher, spec, bounds, Visits(4, 7))
+    moved = Source(pictures, tiny_teacher, spec, bounds, Visits(4, 7, shift=3))
+    one, two, again = still.batch(1), moved.batch(1), moved.batch(1)
+    assert not torch.equal(one.protected, two.protected)
+    assert not torch.equal(one.target.embedding, two.target.embedding)
+    assert torch.equal(two.protected, again.protected)
+    picture = pictures[:1]
+    same = displaced(picture, np.array([[2, -3]]))
+    assert np.array_equal(same[0, 2:, :-3], picture[0, :-2, 3:])
+    assert np.array_equal(same[0, :2, 5], np.repeat(picture[0, :1, 8], 2, axis=0))
 
 
 class Interrupt(Exception):  # noqa: N818

@@ -1,0 +1,139 @@
+"""Batches a student is trained on: protected inputs beside what the teacher says of them.
+
+A batch is a function of seed and step alone, so that an interrupted training continues with the
+pictures, mirroring, displacement and noise it would have had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parties.model_provider.embedders import Student
+from parties.model_provider.ridge import RidgeBatch
+from parties.model_provider.student import InputTransform
+from parties.model_provider.targets import Target, TargetCache
+from parties.model_provider.teacher import RgbEmbedder
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec
+
+__all__ = ["Batch", "Source", "Visits", "displaced", "training_bytes"]
+
+Pictures = NDArray[np.uint8]
+
+
+class Batch(NamedTuple):
+    """Protected inputs `[B,C,112,112]` and the teacher's outputs on the same pictures."""
+
+    protected: Tensor
+    target: Target
+
+
+class Visits(NamedTuple):
+    """How pictures are visited.
+
+    Attributes:
+        size: pictures of a batch.
+        seed: of order, mirroring, displacement and noise.
+        shift: largest displacement in pixels, along each axis.
+        half: the teacher's convolutions run in bfloat16.
+    """
+
+    size: int
+    seed: int
+    shift: int = 0
+    half: bool = False
+
+
+class Source:
+    """Batches of matching protected inputs and targets, a function of seed and step alone."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        teacher: RgbEmbedder,
+        spec: FeatureSpec,
+        calibration: Calibration,
+        visits: Visits,
+    ) -> None:
+        self._pictures = pictures
+        self._teacher = teacher
+        self.targets = TargetCache(teacher, half=visits.half)
+        self.spec, self._calibration = spec, calibration
+        self._transform = InputTransform(spec, calibration)
+        self._visits = visits
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of one step."""
+        size, count = self._visits.size, len(self._pictures)
+        epoch, place = divmod(step, count // size)
+        generator = np.random.default_rng((self._visits.seed, 1, epoch))
+        order = generator.permutation(count)
+        mirrored = (generator.random(count) < 0.5)[place * size :][:size]
+        rows = order[place * size :][:size]
+        chosen = self._pictures[rows]
+        chosen[mirrored] = chosen[mirrored, :, ::-1]
+        if self._visits.shift:
+            largest = self._visits.shift
+            moves = generator.integers(-largest, largest + 1, (count, 2))[place * size :][:size]
+            chosen = displaced(chosen, moves)
+            target = self.targets.ask(chosen)
+        else:
+            keys = [(int(row), bool(way)) for row, way in zip(rows, mirrored, strict=True)]
+            target = self.targets.of(keys, chosen)
+        return Batch(self.protected(chosen, f"step-{step}"), target)
+
+    def ridge(self, batches: int, earlier: Student | None) -> Iterator[RidgeBatch]:
+        """Yield batches with the stem outputs of the teacher, or of an earlier student."""
+        for index, chosen in enumerate(self.samples(batches)):
+            protected = self.protected(chosen, f"ridge-{index}")
+            yield RidgeBatch(protected, self._stem_output(chosen, earlier))
+
+    def samples(self, batches: int) -> Iterator[Pictures]:
+        """Yield batches of pictures as they are, in an order of their own."""
+        generator = np.random.default_rng((self._visits.seed, 0))
+        order, size = generator.permutation(len(self._pictures)), self._visits.size
+        for index in range(min(batches, len(order) // size)):
+            yield self._pictures[np.sort(order[index * size :][:size])]
+
+    def protected(self, chosen: Pictures, label: str) -> Tensor:
+        """Return the student's input for pictures, with the noise that belongs to `label`."""
+        noise = training_bytes(self._visits.seed, label)
+        extractor = FeatureExtractor(self.spec, self._calibration, noise)
+        return self._transform(extractor.protect(np.ascontiguousarray(chosen)))
+
+    def _stem_output(self, chosen: Pictures, earlier: Student | None) -> Tensor:
+        if earlier is None:
+            wanted: Tensor = self._teacher.network.stem.linear(self._teacher.inputs(chosen))
+            return wanted
+        noise = training_bytes(self._visits.seed, "earlier")
+        extractor = FeatureExtractor(earlier.spec, earlier.calibration, noise)
+        transform = InputTransform(earlier.spec, earlier.calibration)
+        reduced = earlier.network.reduced(transform(extractor.protect(chosen)))
+        return earlier.network.face.stem.linear(reduced)
+
+
+def displaced(pictures: Pictures, moves: NDArray[np.int64]) -> Pictures:
+    """Move pictures `[B,112,112,3]` by rows and columns `[B,2]`; edge pixels are repeated."""
+    output = np.empty_like(pictures)
+    for picture, (down, right), target in zip(pictures, moves, output, strict=True):
+        rows = np.clip(np.arange(len(picture)) - down, 0, len(picture) - 1)
+        columns = np.clip(np.arange(picture.shape[1]) - right, 0, picture.shape[1] - 1)
+        target[...] = picture[rows][:, columns]
+    return output
+
+
+def training_bytes(seed: int, label: str) -> Callable[[int], bytes]:
+    """Reproducible noise for training pictures; a client never uses this generator."""
+    state = {"count": 0}
+
+    def take(size: int) -> bytes:
+        state["count"] += 1
+        text = f"bauta training noise {seed} {label} {state['count']}"
+        return hashlib.shake_256(text.encode()).digest(size)
+
+    return take
