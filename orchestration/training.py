@@ -64,6 +64,8 @@ def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> s
     fields = msgspec.to_builtins(spec)
     if spec.pixel_epsilon is None:
         del fields["pixel_epsilon"]  # names from before there was such noise stay valid
+    if spec.selection == "all":
+        del fields["selection"]
     if spec.pixel_block == 1:
         del fields["pixel_block"]
     digest = blake2b(msgspec.json.encode(fields, order="sorted"), digest_size=6).hexdigest()

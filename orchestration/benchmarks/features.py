@@ -28,6 +28,12 @@ CONFIGURATIONS: Final[dict[str, FeatureSpec]] = {
     "63 channels + lbp_y, no noise, 8 bit": FeatureSpec(colour="lbp_y"),
     "63 channels + dlbp, pixel epsilon 10, 8 bit": FeatureSpec(pixel_epsilon=10.0),
     "189 channels + dlbp, no noise, 8 bit": FeatureSpec(fusion="none"),
+    "162 high channels, no noise, 8 bit": FeatureSpec(
+        fusion="none", selection="high", colour="none"
+    ),
+    "27 of 162 channels, no noise, 8 bit": FeatureSpec(
+        fusion="none", selection="random", colour="none"
+    ),
     "189 channels + dlbp, epsilon 1, 8 bit": FeatureSpec(fusion="none", epsilon=1.0),
 }
 """What is measured by default, by name."""
@@ -66,16 +72,15 @@ def measure_features(
 
     Pictures are random: the work does not depend on what they show.
     """
-    calibrations: dict[str, Calibration] = {}
+    calibrations: dict[tuple[str, str], Calibration] = {}
     timings = []
     with _one_thread():
         for name, spec in (configurations or CONFIGURATIONS).items():
-            if spec.fusion not in calibrations:
-                calibrations[spec.fusion] = calibrate(
-                    (_random_pictures(8, seed) for seed in range(_CALIBRATION_PICTURES // 8)),
-                    spec.fusion,
-                )
-            timing = _measure(name, spec, calibrations[spec.fusion], batch, repeats)
+            kind = spec.fusion, spec.selection
+            if kind not in calibrations:
+                pictures = (_random_pictures(8, seed) for seed in range(_CALIBRATION_PICTURES // 8))
+                calibrations[kind] = calibrate(pictures, *kind)
+            timing = _measure(name, spec, calibrations[kind], batch, repeats)
             on_result(timing)
             timings.append(timing)
     return timings

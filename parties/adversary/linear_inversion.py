@@ -38,7 +38,8 @@ def recover_from_channels(channels: Planes, noise_variance: NDArray[np.float64])
 
     Args:
         channels: float32 [B, 63, 112, 112], coefficient (u, v) at index 8 u + v - 1.
-        noise_variance: mean noise variance of each channel [63], not below a rounding error.
+        noise_variance: mean noise variance of each channel [63], not below a rounding error,
+            infinite for channels that were not sent.
 
     Returns:
         float32 [B, 112, 112].

@@ -143,7 +143,9 @@ def distil(  # noqa: PLR0913 - the last four are optional
 
 def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
     starts = range(0, len(pictures), _CALIBRATION_BATCH)
-    return calibrate((pictures[i : i + _CALIBRATION_BATCH] for i in starts), spec.fusion)
+    return calibrate(
+        (pictures[i : i + _CALIBRATION_BATCH] for i in starts), spec.fusion, spec.selection
+    )
 
 
 def _design(teacher: RgbEmbedder, spec: FeatureSpec, config: DistilConfig) -> StudentDesign:

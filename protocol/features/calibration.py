@@ -15,6 +15,7 @@ import numpy as np
 from protocol.errors import DataError, ScenarioError
 from protocol.features.fusion import luminance, plane_mixing
 from protocol.features.pipeline import exact_coefficients
+from protocol.features.selection import sent_channels
 from protocol.features.spec import EDGE, check_pictures, frequency_channels
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy import float16, float32, float64, uint8
     from numpy.typing import NDArray
 
-    from protocol.features.spec import FeatureSpec, Fusion
+    from protocol.features.spec import FeatureSpec, Fusion, Selection
 
 __all__ = [
     "MINIMUM_PICTURES",
@@ -54,9 +55,11 @@ class Calibration:
         upper: upper clip bound of each element; `upper - lower` is its sensitivity.
         scale: standard deviation of each channel, float32 [F].
         pictures: number of pictures it was estimated from.
+        selection: the selection the bounds belong to; of `random`, they hold for every group.
 
     Raises:
-        DataError: shapes do not fit the fusion, a bound is not finite or a scale not positive.
+        DataError: shapes do not fit fusion and selection, a bound is not finite, or a scale not
+            positive.
     """
 
     fusion: Fusion
@@ -64,10 +67,11 @@ class Calibration:
     upper: NDArray[float32]
     scale: NDArray[float32]
     pictures: int
+    selection: Selection = "all"
 
     def __post_init__(self) -> None:
         """Refuse arrays that cannot be a calibration."""
-        channels = frequency_channels(self.fusion)
+        channels = frequency_channels(self.fusion, self.selection)
         shape = (channels, EDGE, EDGE)
         if (self.lower.shape, self.upper.shape, self.scale.shape) != (shape, shape, (channels,)):
             message = f"bounds must be {list(shape)} and scale [{channels}]"
@@ -88,6 +92,7 @@ class Calibration:
         """Return compact arrays for an npz file; the bounds lose nothing as float16."""
         return {
             "calibration_fusion": np.frombuffer(self.fusion.encode(), dtype=np.uint8),
+            "calibration_selection": np.frombuffer(self.selection.encode(), dtype=np.uint8),
             "calibration_lower": _outward(self.lower, -np.inf),
             "calibration_upper": _outward(self.upper, np.inf),
             "calibration_scale": self.scale,
@@ -103,16 +108,25 @@ class Calibration:
             upper = arrays["calibration_upper"].astype(np.float32)
             scale = arrays["calibration_scale"].astype(np.float32)
             pictures = int(arrays["calibration_pictures"].item())
+            # Files from before there was a choice send everything.
+            chosen = arrays.get("calibration_selection", np.frombuffer(b"all", np.uint8))
+            selection = chosen.tobytes().decode("ascii")
         except (KeyError, ValueError) as error:
             message = "calibration arrays are missing or malformed"
             raise DataError(message, where="calibration") from error
         if fusion not in {"maxabs", "y_only", "mean", "sum", "none", "plane"}:
             message = "calibration names an unknown fusion"
             raise DataError(message, where="calibration.fusion")
-        return cls(cast("Fusion", fusion), lower, upper, scale, pictures)
+        if selection not in {"all", "high", "random"}:
+            message = "calibration names an unknown selection"
+            raise DataError(message, where="calibration.selection")
+        kinds = cast("Fusion", fusion), cast("Selection", selection)
+        return cls(kinds[0], lower, upper, scale, pictures, kinds[1])
 
 
-def calibrate(pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion) -> Calibration:
+def calibrate(
+    pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion, selection: Selection = "all"
+) -> Calibration:
     """Estimate bounds and scales from batches of training pictures, uint8 [B,112,112,3].
 
     Streams: memory does not grow with the number of pictures. Bounds are rounded outward to
@@ -144,8 +158,10 @@ def calibrate(pictures_batches: Iterable[NDArray[uint8]], fusion: Fusion) -> Cal
         raise DataError(message, where="calibration")
     if fusion == "plane":  # every picture's values lie here, not only those of the training split
         lower[...], upper[...] = 0 - _MID_GREY, 255 - _MID_GREY
-    lower, upper = _widened(lower, upper)
-    return Calibration(fusion, lower, upper, _deviation(moments / pictures), pictures)
+    groups = sent_channels(channels, selection)
+    lower, upper = _widened(lower[groups].min(axis=0), upper[groups].max(axis=0))
+    scale = _deviation(moments[:, groups].mean(axis=1) / pictures)
+    return Calibration(fusion, lower, upper, scale, pictures, selection)
 
 
 def plane_values(pictures: NDArray[uint8]) -> NDArray[float32]:
@@ -158,6 +174,9 @@ def require_sensitivity(spec: FeatureSpec, calibration: Calibration) -> None:
     if spec.fusion != calibration.fusion:
         message = f"calibrated for fusion {calibration.fusion!r}, asked for {spec.fusion!r}"
         raise ScenarioError(message, where="features.fusion", hint="calibrate again")
+    if spec.selection != calibration.selection:
+        message = f"calibrated for selection {calibration.selection!r}, not {spec.selection!r}"
+        raise ScenarioError(message, where="features.selection", hint="calibrate again")
     if spec.epsilon is None:
         return
     width = calibration.sensitivity

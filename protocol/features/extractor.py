@@ -12,13 +12,14 @@ from protocol.features.fusion import plane_mixing
 from protocol.features.noise import NoiseSource, flip_threshold
 from protocol.features.pipeline import exact_coefficients, protect_picture
 from protocol.features.pixels import noisy_pictures
-from protocol.features.spec import EDGE, ProtectedBatch, check_pictures
+from protocol.features.selection import sent_channels
+from protocol.features.spec import EDGE, ProtectedBatch, check_pictures, frequency_channels
 from protocol.features.wire import WireGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy import float32, uint8
+    from numpy import float32, uint8, uint16
     from numpy.typing import NDArray
 
     from protocol.features.calibration import Calibration
@@ -50,9 +51,11 @@ class FeatureExtractor:
         self.calibration = calibration
         self._mixing = plane_mixing(spec.fusion)
         self._noise = NoiseSource(random_bytes)
+        self._channels = frequency_channels(spec.fusion)
+        self._groups = sent_channels(self._channels, spec.selection)
         self._grid = (
-            np.ascontiguousarray(calibration.lower.transpose(1, 0, 2)),
-            _inverse(calibration.sensitivity.transpose(1, 0, 2)),
+            np.ascontiguousarray(self._spread(calibration.lower).transpose(1, 0, 2)),
+            _inverse(self._spread(calibration.sensitivity).transpose(1, 0, 2)),
             WireGrid.of(spec).kernel_constants(),
         )
 
@@ -73,13 +76,14 @@ class FeatureExtractor:
             frequency[...] = self._plane_codes(pictures)
         else:
             for picture, codes in zip(pictures, frequency, strict=True):
-                protect_picture(picture, self._mixing, self._grid, self._laplace_words(), codes)
+                self._protect(picture, codes)
         return ProtectedBatch(frequency, self._protected_colour(pictures))
 
     def exact(self, pictures: NDArray[uint8]) -> NDArray[float32]:
         """Return features before clipping, noise and rounding, float32 [B,F+c,112,112].
 
-        Frequency coefficients are un-normalised, colour codes divided by 255. Never sent.
+        Frequency coefficients are un-normalised, colour codes divided by 255; of a random
+        selection, the first group. Never sent.
         """
         check_pictures(pictures)
         channels = self.spec.frequency_channels
@@ -88,9 +92,27 @@ class FeatureExtractor:
             output[:, :1] = plane_values(pictures)
         else:
             for picture, features in zip(pictures, output, strict=True):
-                features[:channels] = exact_coefficients(picture, self._mixing, channels)
+                exact = exact_coefficients(picture, self._mixing, self._channels)
+                features[:channels] = exact[self._groups[0]]
         output[:, channels:] = describe(pictures, self.spec.colour) / np.float32(255)
         return output
+
+    def _protect(self, picture: NDArray[uint8], codes: NDArray[uint8] | NDArray[uint16]) -> None:
+        """Write the codes of the channels that are sent."""
+        if self.spec.selection == "all":
+            protect_picture(picture, self._mixing, self._grid, self._laplace_words(), codes)
+            return
+        whole = np.empty((self._channels, EDGE, EDGE), dtype=codes.dtype)
+        protect_picture(picture, self._mixing, self._grid, self._laplace_words(), whole)
+        count = len(self._groups)
+        codes[...] = whole[self._groups[0 if count == 1 else self._noise.draw(count)]]
+
+    def _spread(self, values: NDArray[float32]) -> NDArray[float32]:
+        """Return bounds of sent channels for every channel: 0 where a channel is never sent."""
+        whole = np.zeros((self._channels, EDGE, EDGE), dtype=np.float32)
+        for group in self._groups:
+            whole[group] = values
+        return whole
 
     def _noisy(self, pictures: NDArray[uint8]) -> NDArray[uint8]:
         spec = self.spec
@@ -109,7 +131,7 @@ class FeatureExtractor:
     def _laplace_words(self) -> NoiseWords:
         if self.spec.epsilon is None:
             return _NO_WORDS
-        return self._noise.laplace_words(self.spec.frequency_channels * EDGE * EDGE)
+        return self._noise.laplace_words(self._channels * EDGE * EDGE)
 
     def _protected_colour(self, pictures: NDArray[uint8]) -> NDArray[uint8]:
         """Return the colour maps, with randomised response where the specification asks for it.

@@ -61,6 +61,10 @@ class NoiseSource:
             mask |= (words[:, bit] < np.uint32(threshold)).view(np.uint8) << np.uint8(bit)
         return mask
 
+    def draw(self, count: int) -> int:
+        """Return a number below `count`, uniform up to 2^-250."""
+        return int.from_bytes(self._stream(SEED_BYTES), "little") % count
+
     def _stream(self, count: int) -> memoryview:
         seed = self._random_bytes(SEED_BYTES)
         if len(seed) != SEED_BYTES:

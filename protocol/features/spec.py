@@ -20,6 +20,7 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "ProtectedBatch",
+    "Selection",
     "check_pictures",
     "frequency_channels",
 ]
@@ -34,10 +35,12 @@ LARGEST_PIXEL_EPSILON: Final = 1024.0
 """Largest epsilon of a pixel value; beyond it the noise is less than the rounding."""
 
 Fusion = Literal["maxabs", "y_only", "mean", "sum", "none", "plane"]
+Selection = Literal["all", "high", "random"]
 Colour = Literal["none", "lbp_y", "lbp_rgb", "malbp", "dlbp"]
 
 _COLOUR_CHANNELS: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 4, "dlbp": 8}
 _FREQUENCY_CHANNELS: Final = {"none": 189, "plane": 1}
+_SELECTED: Final = {"all": 63, "high": 54, "random": 9}
 _COLOUR_PLANES: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 3, "dlbp": 3}
 
 
@@ -47,6 +50,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     Attributes:
         fusion: how the Y, Cb and Cr coefficients become one; `none` keeps all 189 channels,
             `plane` sends the luminance plane itself.
+        selection: which channels of the coefficients are sent: `all`, `high` without the ten lowest
+            frequencies, or `random`, nine of those that are drawn for every picture.
         colour: colour descriptor sent beside the frequency part.
         epsilon: Laplace epsilon of each frequency element; None means no noise.
         colour_epsilon: randomised-response epsilon of each colour bit; None means no noise.
@@ -62,6 +67,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """
 
     fusion: Fusion = "maxabs"
+    selection: Selection = "all"
     colour: Colour = "dlbp"
     epsilon: float | None = None
     colour_epsilon: float | None = None
@@ -81,6 +87,9 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.epsilon is not None and self.fusion == "plane":
             message, hint = "the plane has no coefficients", "set pixel_epsilon instead"
             raise ScenarioError(message, where="features.epsilon", hint=hint)
+        if self.selection != "all" and self.fusion == "plane":
+            message, hint = "the plane has no coefficients", "set selection to all"
+            raise ScenarioError(message, where="features.selection", hint=hint)
         if self.colour_epsilon is not None and self.colour == "none":
             message = "colour noise is set but no colour descriptor is computed"
             hint = "choose a colour descriptor or set colour_epsilon to null"
@@ -88,8 +97,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     @property
     def frequency_channels(self) -> int:
-        """Number of frequency channels: 63 fused, 189 unfused, 1 of the plane itself."""
-        return frequency_channels(self.fusion)
+        """Number of frequency channels sent: 63 fused, 189 unfused, 1 of the plane itself."""
+        return frequency_channels(self.fusion, self.selection)
 
     @property
     def grey(self) -> bool:
@@ -122,9 +131,10 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return EDGE * EDGE * (self.frequency_channels * self.wire_bits // 8 + self.colour_channels)
 
 
-def frequency_channels(fusion: Fusion) -> int:
-    """Return the number of frequency channels a fusion leaves."""
-    return _FREQUENCY_CHANNELS.get(fusion, 63)
+def frequency_channels(fusion: Fusion, selection: Selection = "all") -> int:
+    """Return the number of frequency channels a fusion leaves and a selection sends."""
+    channels = _FREQUENCY_CHANNELS.get(fusion, 63)
+    return channels if selection == "all" else channels // 63 * _SELECTED[selection]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from parties.adversary.linear_inversion import recover_from_channels, recover_from_plane
 from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 from protocol.features.fusion import JFIF
-from protocol.features.spec import EDGE, Fusion
+from protocol.features.selection import sent_channels
+from protocol.features.spec import EDGE
 
 __all__ = ["ChannelNoise", "Mechanism", "PixelNoise", "mechanisms"]
 
@@ -26,7 +27,9 @@ Planes = NDArray[np.float32]
 
 DELTA: Final = 1e-6
 ROUNDING: Final = 0.25
-"""Variance credited to values without noise, so that weights stay finite."""
+"""Variance credited to pixels without noise, so that weights stay finite."""
+LEAST_ROUNDING: Final = 1e-3
+"""Least variance credited to a coefficient: less would only slow the attack's solver."""
 
 
 class Mechanism(Protocol):
@@ -50,24 +53,24 @@ class Mechanism(Protocol):
 class ChannelNoise:
     """Laplace noise on each frequency coefficient, scaled to its clip width."""
 
-    def __init__(
-        self, name: str, fusion: Fusion, calibration: Calibration, quantile: float | None
-    ) -> None:
+    def __init__(self, name: str, calibration: Calibration, quantile: float = 1.0) -> None:
         """Prepare.
 
         Args:
             name: how the table calls it.
-            fusion: which channels are sent; with `none` the attack reads the luminance third.
-            calibration: clip bounds from training pictures.
-            quantile: share of the calibrated width to clip to instead; None for all of it.
+            calibration: clip bounds from training pictures, for the channels that are sent. Where
+                three planes are sent the attack reads the luminance; of a random selection it knows
+                the group, of which there are six.
+            quantile: share of the calibrated width to clip to instead.
         """
         self.name = name
-        spec = FeatureSpec(fusion=fusion, colour="none")
+        fusion, selection = calibration.fusion, calibration.selection
+        spec = FeatureSpec(fusion=fusion, colour="none", selection=selection)
+        self._sent = sent_channels(63, selection)[0]
         self.elements = spec.frequency_channels * EDGE * EDGE
         self._extractor = FeatureExtractor(spec, calibration, bytes)
-        narrow = 1.0 if quantile is None else quantile
         centre = (calibration.lower + calibration.upper) / 2
-        half = calibration.sensitivity * np.float32(narrow / 2)
+        half = calibration.sensitivity * np.float32(quantile / 2)
         self._lower, self._upper = centre - half, centre + half
 
     def recovered(
@@ -75,12 +78,22 @@ class ChannelNoise:
     ) -> Planes:
         """Protect and attack."""
         exact = self._extractor.exact(pictures)
-        values = np.clip(exact, self._lower, self._upper)[:, :63]
-        width = (self._upper - self._lower)[:63]
+        sent = len(self._sent)
+        values = np.clip(exact, self._lower, self._upper)[:, :sent]
+        width = (self._upper - self._lower)[:sent]
         scale = np.zeros_like(width) if epsilon is None else width * (self.elements / epsilon)
         noisy = values + scale * rng.laplace(size=values.shape).astype(np.float32)
-        variance = 2.0 * np.square(scale, dtype=np.float64).mean(axis=(1, 2)) + ROUNDING
-        return recover_from_channels(noisy.astype(np.float32), variance)
+        channels = np.zeros((len(noisy), 63, EDGE, EDGE), dtype=np.float32)
+        channels[:, self._sent] = noisy
+        variance = np.full(63, np.inf)
+        variance[self._sent] = self._variances(scale, width)
+        return recover_from_channels(channels, variance)
+
+    @staticmethod
+    def _variances(scale: Planes, width: Planes) -> NDArray[np.float64]:
+        """Return the mean variance of each channel: of the noise, and of rounding to eight bits."""
+        total = 2 * np.square(scale, dtype=np.float64) + np.square(width / 255) / 12
+        return np.asarray(np.maximum(total.mean(axis=(1, 2)), LEAST_ROUNDING))
 
 
 class PixelNoise:
@@ -125,12 +138,14 @@ def luminance(pictures: Pictures) -> Planes:
 
 def mechanisms(training: Sequence[Pictures]) -> list[Mechanism]:
     """Return all mechanisms, calibrated on batches of training pictures."""
-    bounds = {fusion: calibrate(training, fusion) for fusion in ("none", "maxabs", "y_only")}
+    maxabs = calibrate(training, "maxabs")
     return [
-        ChannelNoise("189 coefficients, Laplace (DCTDP)", "none", bounds["none"], None),
-        ChannelNoise("63 maxabs, Laplace (HFCF)", "maxabs", bounds["maxabs"], None),
-        ChannelNoise("63 of Y, Laplace", "y_only", bounds["y_only"], None),
-        ChannelNoise("63 maxabs, clipped to 1/4 width", "maxabs", bounds["maxabs"], 0.25),
+        ChannelNoise("189 coefficients, Laplace (DCTDP)", calibrate(training, "none")),
+        ChannelNoise("63 maxabs, Laplace (HFCF)", maxabs),
+        ChannelNoise("63 of Y, Laplace", calibrate(training, "y_only")),
+        ChannelNoise("63 maxabs, clipped to 1/4 width", maxabs, 0.25),
+        ChannelNoise("162 high (DuetFace-style)", calibrate(training, "none", "high")),
+        ChannelNoise("27 of 162, drawn (PartialFace-style)", calibrate(training, "none", "random")),
         PixelNoise("pixels, Laplace", 1, gaussian=False),
         PixelNoise("pixels, Gaussian", 1, gaussian=True),
         PixelNoise("2x2 means, Laplace", 2, gaussian=False),
