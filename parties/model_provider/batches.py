@@ -93,6 +93,16 @@ class Source:
             protected = self.protected(chosen, f"ridge-{index}")
             yield RidgeBatch(protected, self._stem_output(chosen, earlier))
 
+    @property
+    def noisy(self) -> bool:
+        """Whether the frequency part carries noise, of coefficients or of pixels."""
+        return self.spec.epsilon is not None or self.spec.pixel_epsilon is not None
+
+    def inputs(self, batches: int) -> Iterator[Tensor]:
+        """Yield protected inputs of sampled pictures."""
+        for index, chosen in enumerate(self.samples(batches)):
+            yield self.protected(chosen, f"input-{index}")
+
     def samples(self, batches: int) -> Iterator[Pictures]:
         """Yield batches of pictures as they are, in an order of their own."""
         generator = np.random.default_rng((self._visits.seed, 0))

@@ -25,6 +25,7 @@ from torch.nn import functional
 from parties.model_provider.batches import Batch, Source, Visits
 from parties.model_provider.checkpoint import Progress, read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
+from parties.model_provider.recentring import recentre
 from parties.model_provider.ridge import start_stem
 from parties.model_provider.student import StudentDesign, StudentNetwork
 from parties.model_provider.teacher import RgbEmbedder
@@ -175,6 +176,9 @@ def _start(
     network.face.load_state_dict(state, strict=False)
     batches = -(-config.ridge_pictures // config.batch_size)
     start_stem(network, lambda: source.ridge(batches, earlier), config.seed)
+    if source.noisy:
+        with _convolutions(config):
+            recentre(network, source.inputs(batches))
 
 
 class _Run:
@@ -230,14 +234,20 @@ class _Run:
         return float(distance.detach())
 
     def _features(self, protected: Tensor) -> Tensor:
-        half = self._config.precision == "bfloat16"
-        with torch.autocast(self._config.device, torch.bfloat16, enabled=half):
-            return self.network.features(protected).float()
+        with _convolutions(self._config):
+            found: Tensor = self.network.features(protected).float()
+        return found
 
     def _report(self) -> Report:
         fraction, elapsed = self._fraction(), self.progress.elapsed_s
         remaining = elapsed * (1 - fraction) / max(fraction, 1e-9)
         return Report(self.progress.step, self.progress.loss, elapsed, max(0.0, remaining))
+
+
+def _convolutions(config: DistilConfig) -> torch.autocast:
+    """Run what is inside in the precision of convolutions."""
+    half = config.precision == "bfloat16"
+    return torch.autocast(config.device, torch.bfloat16, enabled=half)
 
 
 def _distance(ours: Tensor, theirs: Tensor) -> Tensor:

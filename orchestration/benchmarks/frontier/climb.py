@@ -1,0 +1,255 @@
+"""Train, judge and attack one mechanism, rung by rung from no noise to a lot.
+
+Every rung starts from the network of the rung before and gets the same number of steps. What is
+finished is kept in a folder: a climb that was interrupted goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestration.accuracy.sources import Source
+from orchestration.accuracy.trials import Trial, run_faces
+from orchestration.benchmarks.frontier.ladders import Ladder, bounds
+from orchestration.benchmarks.inputs.measure import AttackFaces, AttackPoint, attack_points
+from orchestration.progress import OnProgress, Progress
+from parties.model_provider import (
+    DistilConfig,
+    Report,
+    RgbEmbedder,
+    Student,
+    StudentEmbedder,
+    distil,
+    read_student,
+    save_student,
+)
+from protocol.errors import DataError
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec
+from scenarios.datasets import DataSet
+
+__all__ = ["Course", "FrontierPoint", "Rates", "climb"]
+
+FMR: Final = 0.01
+HOPELESS: Final = 0.60
+"""Accuracy on pairs below which the next rung is not tried."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a network recognises people it was not trained on; shares and 95 % intervals.
+
+    Attributes:
+        pairs: pairs of the data set's list judged rightly.
+        pairs_range: its interval.
+        tar: TAR where one in a thousand of all pairs of strangers matches; None where there are
+            too few pairs.
+        person_tar: the same with every person weighing one.
+        person_tar_range: its interval.
+        rank_1: mates found first among all people.
+        rank_1_range: its interval.
+    """
+
+    pairs: float
+    pairs_range: tuple[float, float]
+    tar: float | None
+    person_tar: float | None
+    person_tar_range: tuple[float, float] | None
+    rank_1: float
+    rank_1_range: tuple[float, float]
+
+
+class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One mechanism at one budget.
+
+    Attributes:
+        ladder: name of the mechanism.
+        title: its name in tables.
+        epsilon: of the picture; None for no noise.
+        element_epsilon: of each number the noise is drawn for.
+        values: how many those are.
+        steps: gradient steps of this rung.
+        all_steps: gradient steps since the RGB network.
+        training_s: seconds they took.
+        loss: 1 - cos on training pictures at the end.
+        rates: of the trained network.
+        attack: the linear attack, judged by the network that knows no noise.
+        linked: attacked faces whose protected input the trained network matches, at FMR 1 %, with
+            the RGB embedding of another, unprotected picture of the person.
+    """
+
+    ladder: str
+    title: str
+    epsilon: float | None
+    element_epsilon: float | None
+    values: int
+    steps: int
+    all_steps: int
+    training_s: float
+    loss: float
+    rates: Rates
+    attack: AttackPoint
+    linked: int
+
+
+class Course(NamedTuple):
+    """What every climb shares.
+
+    Attributes:
+        dataset: training people, and the people that are tested.
+        data: how an evaluation names that data set.
+        root: data folder, where there is one.
+        pictures: of the training people, uint8 [N,112,112,3].
+        teacher: the RGB network.
+        faces: what is attacked.
+        config: of each rung; its seed is the first rung's.
+        calibrating: pictures that clip bounds come from.
+        folder: where finished rungs are kept.
+        judge: what a trial's embeddings are worth.
+    """
+
+    dataset: DataSet
+    data: str
+    root: Path | None
+    pictures: NDArray[np.uint8]
+    teacher: RgbEmbedder
+    faces: AttackFaces
+    config: DistilConfig
+    calibrating: int
+    folder: Path
+    judge: Callable[[Trial], Rates]
+
+
+def climb(
+    ladder: Ladder, epsilons: Sequence[float], course: Course, on_progress: OnProgress
+) -> Iterator[FrontierPoint]:
+    """Yield a mechanism's points from no noise downwards, until its network is near chance."""
+    every = max(1, len(course.pictures) // course.calibrating)
+    calibration = bounds(ladder, course.pictures[::every])
+    before: Path | None = None
+    for rung, epsilon in enumerate([None, *sorted(epsilons, reverse=True)]):
+        spec = ladder.at(epsilon)
+        if spec is None:
+            continue
+        name = f"{ladder.name}-{'none' if epsilon is None else f'{epsilon:g}'}"
+        path = course.folder / f"{name}.npz"
+        on_progress(Progress("train", rung, len(epsilons) + 1, name))
+        if not path.is_file():
+            _train(spec, course, calibration, _Place(path, before, rung), on_progress)
+        point = _kept(path)
+        if point is None:
+            point = _measure(ladder, epsilon, course, read_student(path), on_progress)
+            _keep(point, path)
+        yield point
+        if epsilon is not None and point.rates.pairs < HOPELESS:
+            return
+        before = path
+
+
+class _Place(NamedTuple):
+    """Where a rung is kept, and what it starts from."""
+
+    path: Path
+    before: Path | None
+    rung: int
+
+
+def _train(
+    spec: FeatureSpec,
+    course: Course,
+    calibration: Calibration,
+    place: _Place,
+    on_progress: OnProgress,
+) -> None:
+    config = replace(course.config, seed=course.config.seed + place.rung)
+    checkpoint = place.path.with_suffix(".checkpoint.npz")
+
+    def report(found: Report) -> None:
+        note = f"loss {found.loss:.4f}"
+        on_progress(Progress(place.path.stem, found.step, config.steps or 0, note))
+
+    student = distil(
+        course.pictures,
+        course.teacher,
+        spec,
+        config,
+        on_progress=report,
+        checkpoint=checkpoint,
+        start=None if place.before is None else read_student(place.before),
+        calibration=calibration,
+    )
+    student.record["data"] = course.dataset.name
+    student.record["people"] = len(course.dataset.training_identities())
+    save_student(student, place.path)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _measure(
+    ladder: Ladder, epsilon: float | None, course: Course, student: Student, watch: OnProgress
+) -> FrontierPoint:
+    half = course.config.precision == "bfloat16"
+    network = StudentEmbedder(student, half=half)
+    extractor = FeatureExtractor(student.spec, student.calibration, os.urandom)
+
+    def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return network.embed(extractor.protect(pictures))
+
+    source = Source(ladder.name, ladder.title, course.dataset.name, embed, student.record)
+    seed, faces = course.config.seed, course.faces
+    trial = run_faces(
+        [source], course.data, course.root, watch, which="test", mirror=False, seed=seed
+    )
+    mechanism = ladder.attacked(student.calibration)
+    attack = next(attack_points([mechanism], [epsilon], faces, course.teacher, seed))
+    return FrontierPoint(
+        ladder=ladder.name,
+        title=ladder.title,
+        epsilon=epsilon,
+        element_epsilon=None if epsilon is None else epsilon / ladder.values,
+        values=ladder.values,
+        steps=int(student.record["steps"]),
+        all_steps=_all_steps(student.record),
+        training_s=float(student.record["training_s"]),
+        loss=float(student.record["loss"]),
+        rates=course.judge(trial),
+        attack=attack,
+        linked=_linked(embed(faces.pictures), faces),
+    )
+
+
+def _linked(protected: NDArray[np.float32], faces: AttackFaces) -> int:
+    """Count protected faces nearer to their person's other picture than 99 % of strangers are."""
+    units = protected / np.linalg.norm(protected, axis=1, keepdims=True)
+    scores = units @ faces.other.T
+    own = np.eye(len(units), dtype=np.bool_)
+    return int((scores[own] > np.quantile(scores[~own], 1 - FMR)).sum())
+
+
+def _all_steps(record: dict[str, Any]) -> int:
+    earlier = record.get("start")
+    return int(record["steps"]) + (0 if earlier is None else _all_steps(earlier))
+
+
+def _kept(path: Path) -> FrontierPoint | None:
+    kept = _result(path)
+    if not kept.is_file():
+        return None
+    try:
+        return msgspec.json.decode(kept.read_bytes(), type=FrontierPoint)
+    except msgspec.DecodeError as error:
+        hint = "delete it to measure again"
+        raise DataError("not a finished point", where=str(kept), hint=hint) from error
+
+
+def _keep(point: FrontierPoint, path: Path) -> None:
+    _result(path).write_bytes(msgspec.json.encode(point))
+
+
+def _result(path: Path) -> Path:
+    return path.with_suffix(".json")

@@ -1,0 +1,141 @@
+"""Accuracy under noise against the budget of a picture, and against what an attack reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import matplotlib as mpl
+import msgspec
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from protocol.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["frontier_lines", "write_frontier_figure"]
+
+Point = Mapping[str, Any]
+
+_STYLE: Final[dict[str, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "frontier",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#8a94a6",
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+}
+_COLOURS: Final = ("#d9534f", "#d69e2e", "#3b7dd8", "#2f9e6e", "#8b5cf6", "#0f766e")
+_DOTS_PER_INCH: Final = 140
+_WANTED_PAIRS: Final = 95.0
+_WANTED_RECOVERED: Final = 5.0
+
+
+def frontier_lines(points: Sequence[Any]) -> list[str]:
+    """Return one line per mechanism and budget, in per cent with 95 % intervals."""
+    head = (
+        f"{'mechanism':<28}{'picture eps':>12}{'value eps':>11}{'steps':>7}{'pairs':>20}"
+        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 other':>10}{'A4 linked':>11}"
+    )
+    return [head, *(_line(point) for point in points)]
+
+
+def _line(point: Any) -> str:  # noqa: ANN401 - a point of any source
+    rates, attack = point.rates, point.attack
+    return (
+        f"{point.title:<28}{_number(point.epsilon):>12}{_number(point.element_epsilon):>11}"
+        f"{point.all_steps:>7}{_with_range(rates.pairs, rates.pairs_range):>20}"
+        f"{'-' if rates.tar is None else f'{100 * rates.tar:.1f}':>10}"
+        f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
+        f"{100 * attack.other_picture / attack.faces:>10.0f}"
+        f"{100 * point.linked / attack.faces:>11.0f}"
+    )
+
+
+def _with_range(value: float, bounds: tuple[float, float]) -> str:
+    return f"{100 * value:.1f} ({100 * bounds[0]:.1f}-{100 * bounds[1]:.1f})"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"
+
+
+def write_frontier_figure(result: Path) -> tuple[Path, Path]:
+    """Draw a result file's points as SVG and PNG beside it, and return where.
+
+    Left: TAR at all-pairs FAR 1e-3 of each mechanism's trained network, against the budget of the
+    picture. Right: its accuracy on pairs against the share of faces the linear attack recovers.
+
+    Raises:
+        DataError: the file is no result of `evaluate frontier`.
+    """
+    points = _points(result)
+    style: Any = _STYLE
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(9.2, 4.0), dpi=_DOTS_PER_INCH)
+        left, right = figure.subplots(1, 2)
+        for colour, title in zip(_COLOURS, dict.fromkeys(p["title"] for p in points), strict=False):
+            _draw(left, right, [p for p in points if p["title"] == title], colour)
+        _label(left, right)
+        handles, names = left.get_legend_handles_labels()
+        figure.legend(handles, names, loc="upper center", ncols=3, fontsize=8)
+        figure.tight_layout(rect=(0, 0, 1, 0.86))
+        svg, png = result.with_suffix(".svg"), result.with_suffix(".png")
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(svg, metadata=nothing)  # type: ignore[no-untyped-call]
+        FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
+    return svg, png
+
+
+def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None:
+    noisy = [p for p in points if p["epsilon"] is not None]
+    style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1.6}
+    rated = [p for p in noisy if p["rates"]["tar"] is not None]
+    left.plot(
+        [p["epsilon"] for p in rated],
+        [100 * p["rates"]["tar"] for p in rated],
+        label=points[0]["title"],
+        **style,
+    )
+    right.plot(
+        [100 * p["attack"]["other_picture"] / p["attack"]["faces"] for p in noisy],
+        [100 * p["rates"]["pairs"] for p in noisy],
+        **style,
+    )
+
+
+def _label(left: Axes, right: Axes) -> None:
+    left.set_xscale("log")
+    left.set_xlabel("ε of the picture")
+    left.set_ylabel("TAR at all-pairs FAR 1e-3, %")
+    left.set_ylim(0, 100)
+    right.axvspan(0, _WANTED_RECOVERED, ymin=0.9, color="#2f9e6e", alpha=0.15, linewidth=0)
+    right.set_ylim(50, 100)
+    right.axhline(_WANTED_PAIRS, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
+    right.axvline(_WANTED_RECOVERED, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
+    right.set_xlabel("recovered faces that match the person at FMR 1 %, %")
+    right.set_ylabel("accuracy on pairs, %")
+
+
+def _points(result: Path) -> list[Point]:
+    try:
+        content = msgspec.json.decode(result.read_bytes())
+        points: list[Point] = [
+            {key: point[key] for key in ("title", "epsilon", "rates", "attack")}
+            for point in content["points"]
+        ]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        text = "is no result file of evaluate frontier"
+        raise DataError(text, where=str(result)) from error
+    if not points:
+        raise DataError("holds no point to draw", where=str(result))
+    return points

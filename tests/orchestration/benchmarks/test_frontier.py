@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates, climb
+from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
+from orchestration.benchmarks.inputs.measure import attack_faces
+from orchestration.cli.main import main
+from parties.model_provider import DistilConfig, RgbEmbedder, read_student
+from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
+from parties.model_provider.published import RgbScaling
+from protocol.errors import DataError
+from reports.frontier import frontier_lines, write_frontier_figure
+from scenarios.datasets.folder import FolderFaces
+from scenarios.datasets.synthetic import SyntheticFaces
+
+RATES = Rates(
+    pairs=0.75,
+    pairs_range=(0.5, 0.9),
+    tar=0.5,
+    person_tar=0.5,
+    person_tar_range=(0.4, 0.6),
+    rank_1=0.6,
+    rank_1_range=(0.5, 0.7),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fourteen generated people with two pictures each, as a user would have them."""
+    root = tmp_path_factory.mktemp("faces")
+    faces = SyntheticFaces(3, training_people=0, test_people=14, pictures=2)
+    for person in faces.test_identities():
+        (root / person).mkdir()
+        for number, picture in enumerate(faces.load(faces.pictures_of(person))):
+            Image.fromarray(picture).save(root / person / f"{number}.png")
+    return root
+
+
+def course(folder: Path, work: Path) -> Course:
+    dataset = FolderFaces(folder)
+    network = initialise(MobileFaceNet(Architecture(dimension=16, width=0.125)), seed=5)
+    teacher = RgbEmbedder(network, RgbScaling(0, 1 / 128))
+    people = dataset.training_identities()
+    pictures = dataset.load([name for person in people for name in dataset.pictures_of(person)])
+    return Course(
+        dataset=dataset,
+        data=str(folder),
+        root=None,
+        pictures=pictures,
+        teacher=teacher,
+        faces=attack_faces(dataset, teacher, 6),
+        config=DistilConfig(steps=2, batch_size=4, ridge_pictures=8, seed=7),
+        calibrating=4,
+        folder=work,
+        judge=lambda _: RATES,
+    )
+
+
+def rungs(folder: Path, work: Path, epsilons: tuple[float, ...]) -> Iterator[FrontierPoint]:
+    return climb(LADDERS["means4"], epsilons, course(folder, work), lambda _: None)
+
+
+def test_every_rung_starts_from_the_one_before(folder: Path, tmp_path: Path) -> None:
+    points = list(rungs(folder, tmp_path, (784.0, 7840.0)))
+    assert [point.epsilon for point in points] == [None, 7840.0, 784.0]
+    assert [point.element_epsilon for point in points] == [None, 10.0, 1.0]
+    assert [(point.steps, point.all_steps) for point in points] == [(2, 2), (2, 4), (2, 6)]
+    assert points[0].attack.correlation > points[2].attack.correlation
+    last = read_student(tmp_path / "means4-784.npz")
+    assert last.spec.pixel_epsilon == 1.0
+    assert last.record["start"]["steps"] == 2
+    assert not list(tmp_path.glob("*.checkpoint.npz"))
+
+
+def test_finished_rungs_are_neither_trained_nor_measured_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(rungs(folder, tmp_path, (7840.0,)))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("orchestration.benchmarks.frontier.climb.distil", refuse)
+    monkeypatch.setattr("orchestration.benchmarks.frontier.climb.run_faces", refuse)
+    assert next(rungs(folder, tmp_path, (7840.0,))) == first
+    (tmp_path / "means4-none.json").write_text("{")
+    with pytest.raises(DataError, match="not a finished point"):
+        next(rungs(folder, tmp_path, (7840.0,)))
+
+
+def test_a_climb_ends_where_its_network_is_near_chance(folder: Path, tmp_path: Path) -> None:
+    hopeless = msgspec.structs.replace(RATES, pairs=0.55)
+    given = course(folder, tmp_path)._replace(judge=lambda _: hopeless)
+    found = list(climb(LADDERS["means4"], (7840.0, 784.0), given, lambda _: None))
+    assert [point.epsilon for point in found] == [None, 7840.0]
+
+
+def test_budgets_a_mechanism_cannot_have_are_left_out() -> None:
+    means, coefficients = LADDERS["means4"], LADDERS["hfcf"]
+    assert means.at(784 * 1025.0) is None
+    assert coefficients.at(63 * 112 * 112 * 11.0) is None
+    at = coefficients.at(63 * 112 * 112 * 2.0)
+    assert at is not None
+    assert at.epsilon == 2.0
+    assert LADDERS["dctdp"].values == 189 * 112 * 112
+    for ladder in LADDERS.values():
+        assert all(ladder.at(epsilon) is not None for epsilon in ladder.epsilons)
+
+
+def test_bounds_of_coefficients_contain_the_pictures_they_come_from(folder: Path) -> None:
+    dataset = FolderFaces(folder)
+    pictures = dataset.load([dataset.pictures_of(name)[0] for name in dataset.identities[:3]])
+    found = bounds(LADDERS["hfcf"], pictures)
+    assert found.pictures == 3
+    assert np.all(found.lower < found.upper)
+
+
+def test_points_become_lines_and_curves(folder: Path, tmp_path: Path) -> None:
+    points = list(rungs(folder, tmp_path, (7840.0, 784.0)))
+    lines = frontier_lines(points)
+    assert len(lines) == 4
+    assert "7.84e+03" in lines[2]
+    assert "75.0 (50.0-90.0)" in lines[2]
+    result = tmp_path / "frontier.json"
+    result.write_bytes(msgspec.json.encode({"points": points}))
+    svg, png = write_frontier_figure(result)
+    assert "4x4 means" in svg.read_text()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    result.write_bytes(b'{"points": []}')
+    with pytest.raises(DataError, match="no point"):
+        write_frontier_figure(result)
+    result.write_bytes(b"[]")
+    with pytest.raises(DataError, match="no result file"):
+        write_frontier_figure(result)
+
+
+def test_an_unknown_mechanism_is_named() -> None:
+    asked = ["evaluate", "frontier", "--mechanism", "magic", "--work", "somewhere"]
+    found = CliRunner().invoke(main, asked)
+    assert found.exit_code == 2
+    assert "no mechanism 'magic'" in found.output
