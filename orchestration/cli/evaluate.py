@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from orchestration.cli.evaluate_ablations import ablations
 from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
@@ -134,6 +135,7 @@ def _answer(
     )
 
 
+evaluate.add_command(ablations)
 evaluate.add_command(frontier)
 evaluate.add_command(inputs)
 evaluate.add_command(mapping)

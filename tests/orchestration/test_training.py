@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from orchestration.cli.training import Training, Wishes, precision
@@ -64,9 +63,13 @@ def test_names_tell_features_apart_and_stay_what_they_were(teacher: RgbEmbedder)
     plain = FeatureSpec()
     named = adapted_name(plain, teacher, faces)
     assert named.endswith("-maxabs-dlbp-noiseless-662ab24de54a.npz")
-    others = [{"pixel_epsilon": 4.0}, {"pixel_epsilon": 4.0, "pixel_block": 2}, {"pixel_block": 2}]
-    specs = [msgspec.structs.replace(plain, **other) for other in others]
-    assert len({named, *(adapted_name(spec, teacher, faces) for spec in specs)}) == 4
+    specs = [
+        FeatureSpec(pixel_epsilon=4.0),
+        FeatureSpec(pixel_epsilon=4.0, pixel_block=2),
+        FeatureSpec(pixel_block=2),
+        FeatureSpec(selection="high"),
+    ]
+    assert len({named, *(adapted_name(spec, teacher, faces) for spec in specs)}) == 5
 
 
 def test_a_wish_for_precision_is_followed() -> None:

@@ -56,7 +56,7 @@ class Ladder(NamedTuple):
         """Return the mechanism as the linear attack knows it."""
         if self.quiet.fusion == "plane":
             return PixelNoise(self.title, self.quiet.pixel_block, gaussian=False)
-        return ChannelNoise(self.title, self.quiet.fusion, calibration, None)
+        return ChannelNoise(self.title, calibration)
 
 
 def _plane(block: int) -> FeatureSpec:
@@ -89,4 +89,5 @@ LADDERS: Final = {
 def bounds(ladder: Ladder, pictures: Pictures) -> Calibration:
     """Return clip bounds and scales from training pictures."""
     starts: Sequence[int] = range(0, len(pictures), BATCH)
-    return calibrate((pictures[i : i + BATCH] for i in starts), ladder.quiet.fusion)
+    batches = (pictures[i : i + BATCH] for i in starts)
+    return calibrate(batches, ladder.quiet.fusion, ladder.quiet.selection)

@@ -9,7 +9,7 @@ at delta 1e-6 through zero-concentrated privacy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class ChannelNoise:
         return recover_from_channels(channels, variance)
 
     @staticmethod
-    def _variances(scale: Planes, width: Planes) -> NDArray[np.float64]:
+    def _variances(scale: NDArray[Any], width: Planes) -> NDArray[np.float64]:
         """Return the mean variance of each channel: of the noise, and of rounding to eight bits."""
         total = 2 * np.square(scale, dtype=np.float64) + np.square(width / 255) / 12
         return np.asarray(np.maximum(total.mean(axis=(1, 2)), LEAST_ROUNDING))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from orchestration.benchmarks.frontier.ablations import ABLATIONS
 from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates, climb
 from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
 from orchestration.benchmarks.inputs.measure import attack_faces
@@ -17,7 +19,8 @@ from parties.model_provider import DistilConfig, RgbEmbedder, read_student
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
 from protocol.errors import DataError
-from reports.frontier import frontier_lines, write_frontier_figure
+from protocol.features.spec import Colour, Fusion
+from reports.frontier import ablation_lines, frontier_lines, write_frontier_figure
 from scenarios.datasets.folder import FolderFaces
 from scenarios.datasets.synthetic import SyntheticFaces
 
@@ -147,3 +150,32 @@ def test_an_unknown_mechanism_is_named() -> None:
     found = CliRunner().invoke(main, asked)
     assert found.exit_code == 2
     assert "no mechanism 'magic'" in found.output
+
+
+def test_every_fusion_and_every_descriptor_is_there_once() -> None:
+    specs = [ladder.quiet for ladder in ABLATIONS.values()]
+    everything = [spec for spec in specs if spec.selection == "all"]
+    fusions = [spec.fusion for spec in everything if spec.colour == "none"]
+    assert sorted([*fusions, "plane"]) == sorted(get_args(Fusion))
+    colours = [spec.colour for spec in everything if spec.fusion == "maxabs"]
+    assert sorted(colours) == sorted(get_args(Colour))
+    assert len(specs) == len(everything) + 2
+
+
+def test_an_input_is_trained_judged_and_attacked(folder: Path, tmp_path: Path) -> None:
+    ladder = ABLATIONS["partialface"]
+    (point,) = climb(ladder, (), course(folder, tmp_path), lambda _: None)
+    assert point.attack.faces == 6
+    row = {**msgspec.to_builtins(point), "channels": ladder.quiet.channels, "picture_bytes": 1234}
+    head, line = ablation_lines([row])
+    assert len(head) == len(line)
+    assert ladder.title in line
+    assert "75.0 (50.0-90.0)" in line
+
+
+def test_an_unknown_input_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["evaluate", "ablations", "--input", "best", "--work", str(tmp_path)]
+    )
+    assert result.exit_code == 2
+    assert "dlbp" in result.output

@@ -1,0 +1,44 @@
+"""Inputs without noise: every fusion, every colour descriptor, and two peers' channels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchestration.benchmarks.frontier.ladders import Ladder
+from protocol.features import FeatureSpec
+
+__all__ = ["ABLATIONS"]
+
+
+def _quiet(name: str, title: str, spec: FeatureSpec) -> Ladder:
+    return Ladder(name, title, spec, ())
+
+
+_FUSIONS: Final = (
+    _quiet("maxabs", "63 maxabs (HFCF)", FeatureSpec(fusion="maxabs", colour="none")),
+    _quiet("y_only", "63 of Y", FeatureSpec(fusion="y_only", colour="none")),
+    _quiet("mean", "63 of the planes' mean", FeatureSpec(fusion="mean", colour="none")),
+    _quiet("sum", "63 of the planes' sum", FeatureSpec(fusion="sum", colour="none")),
+    _quiet("dctdp", "189 (DCTDP)", FeatureSpec(fusion="none", colour="none")),
+)
+_COLOURS: Final = (
+    _quiet("lbp_y", "63 maxabs + lbp_y", FeatureSpec(colour="lbp_y")),
+    _quiet("lbp_rgb", "63 maxabs + lbp_rgb", FeatureSpec(colour="lbp_rgb")),
+    _quiet("malbp", "63 maxabs + malbp", FeatureSpec(colour="malbp")),
+    _quiet("dlbp", "63 maxabs + dlbp", FeatureSpec(colour="dlbp")),
+)
+_PEERS: Final = (
+    _quiet(
+        "duetface",
+        "162 high (DuetFace-style)",
+        FeatureSpec(fusion="none", selection="high", colour="none"),
+    ),
+    _quiet(
+        "partialface",
+        "27 of 162, drawn (PartialFace-style)",
+        FeatureSpec(fusion="none", selection="random", colour="none"),
+    ),
+)
+
+ABLATIONS: Final = {ladder.name: ladder for ladder in (*_FUSIONS, *_COLOURS, *_PEERS)}
+"""Inputs by a short name, in the order of the table."""

@@ -1,0 +1,72 @@
+"""`bauta evaluate ablations`: what each part of the input is worth to a network trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from orchestration.benchmarks.frontier.climb import FrontierPoint
+
+__all__ = ["ablations"]
+
+
+@click.command()
+@click.argument("scenario", default="accuracy-inputs")
+@click.option("--input", "names", multiple=True, help="Only this one; may be repeated.")
+@click.option("--steps", default=150, show_default=True, help="Gradient steps of every network.")
+@click.option("--faces", default=100, show_default=True, help="Faces attacked.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of finished networks; the same folder continues.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+def ablations(  # noqa: PLR0913 - one parameter per option
+    *,
+    scenario: str,
+    names: tuple[str, ...],
+    steps: int,
+    faces: int,
+    precision: str,
+    work: Path,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Train one network per kind of input, all alike and without noise, and judge them.
+
+    Fusions without colour, colour descriptors beside one fusion, and the channels that two peers
+    send. The linear attack reads the frequency part alone.
+    """
+    from orchestration.benchmarks.frontier.ablations import ABLATIONS
+    from orchestration.benchmarks.frontier.climb import climb
+    from orchestration.cli.climbing import chosen, course_of, described
+    from orchestration.cli.console import errors
+    from orchestration.cli.progress import progress_view
+    from orchestration.cli.results import finish
+    from orchestration.cli.training import Wishes, open_training
+    from reports.frontier import ablation_lines
+
+    ladders = chosen(names, ABLATIONS)
+    job = open_training(scenario, (), Wishes(steps=steps, precision=precision))
+    rows: list[dict[str, Any]] = []
+    with progress_view(errors()) as on_progress:
+        course = course_of(job, faces, work)
+        for ladder in ladders:
+            for point in climb(ladder, (), course, on_progress):
+                spec = ladder.quiet
+                rows.append(_row(point, spec.channels, spec.picture_bytes))
+                click.echo(point.title, err=True)
+    content = {**described(job, course), "rows": rows}
+    finish("evaluate ablations", content, ablation_lines(rows), as_json=as_json, out=out)
+
+
+def _row(point: FrontierPoint, channels: int, picture_bytes: int) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.to_builtins(point)
+    return {**row, "channels": channels, "picture_bytes": picture_bytes}
