@@ -96,6 +96,19 @@ def test_finished_rungs_are_neither_trained_nor_measured_again(
         next(rungs(folder, tmp_path, (7840.0,)))
 
 
+def test_rungs_may_be_trained_first_and_measured_later(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = course(folder, tmp_path)
+    assert not list(climb(LADDERS["means4"], (784.0,), given._replace(judge=None), lambda _: None))
+    assert {path.name for path in tmp_path.iterdir()} == {"means4-none.npz", "means4-784.npz"}
+    monkeypatch.setattr("orchestration.benchmarks.frontier.climb.distil", None)
+    assert [p.all_steps for p in climb(LADDERS["means4"], (784.0,), given, lambda _: None)] == [
+        2,
+        4,
+    ]
+
+
 def test_a_climb_ends_where_its_network_is_near_chance(folder: Path, tmp_path: Path) -> None:
     hopeless = msgspec.structs.replace(RATES, pairs=0.55)
     given = course(folder, tmp_path)._replace(judge=lambda _: hopeless)
