@@ -26,6 +26,7 @@ from parties.model_provider import (
     Report,
     RgbEmbedder,
     StudentEmbedder,
+    TargetCache,
     distil,
     read_student,
     save_student,
@@ -106,6 +107,7 @@ class Course(NamedTuple):
         root: data folder, where there is one.
         pictures: of the training people, uint8 [N,112,112,3].
         teacher: the RGB network.
+        targets: what the teacher said of those pictures.
         faces: what is attacked.
         config: of each rung; its seed is the first rung's.
         calibrating: pictures that clip bounds come from.
@@ -118,6 +120,7 @@ class Course(NamedTuple):
     root: Path | None
     pictures: NDArray[np.uint8]
     teacher: RgbEmbedder
+    targets: TargetCache
     faces: AttackFaces
     config: DistilConfig
     calibrating: int
@@ -186,6 +189,7 @@ def _train(
         checkpoint=checkpoint,
         start=None if place.before is None else read_student(place.before),
         calibration=calibration,
+        targets=course.targets,
     )
     student.record["data"] = course.dataset.name
     student.record["people"] = len(course.dataset.training_identities())

@@ -13,7 +13,7 @@ from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates
 from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
 from orchestration.benchmarks.inputs.measure import attack_faces
 from orchestration.cli.main import main
-from parties.model_provider import DistilConfig, RgbEmbedder, read_student
+from parties.model_provider import DistilConfig, RgbEmbedder, TargetCache, read_student
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
 from protocol.errors import DataError
@@ -56,6 +56,7 @@ def course(folder: Path, work: Path) -> Course:
         root=None,
         pictures=pictures,
         teacher=teacher,
+        targets=TargetCache(teacher),
         faces=attack_faces(dataset, teacher, 6),
         config=DistilConfig(steps=2, batch_size=4, ridge_pictures=8, seed=7),
         calibrating=4,
