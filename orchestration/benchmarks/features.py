@@ -27,6 +27,12 @@ CONFIGURATIONS: Final[dict[str, FeatureSpec]] = {
     "63 of Y + dlbp, no noise, 8 bit": FeatureSpec(fusion="y_only"),
     "63 channels + lbp_y, no noise, 8 bit": FeatureSpec(colour="lbp_y"),
     "63 channels + dlbp, pixel epsilon 10, 8 bit": FeatureSpec(pixel_epsilon=10.0),
+    "luminance plane, pixel epsilon 8, 8 bit": FeatureSpec(
+        fusion="plane", colour="none", pixel_epsilon=8.0
+    ),
+    "luminance plane, 4x4 means, epsilon 32, 8 bit": FeatureSpec(
+        fusion="plane", colour="none", pixel_epsilon=32.0, pixel_block=4
+    ),
     "189 channels + dlbp, no noise, 8 bit": FeatureSpec(fusion="none"),
     "162 high channels, no noise, 8 bit": FeatureSpec(
         fusion="none", selection="high", colour="none"

@@ -66,6 +66,7 @@ def course_of(job: Training, faces: int, work: Path) -> Course:
     from orchestration.benchmarks.frontier.climb import Course
     from orchestration.benchmarks.inputs.measure import attack_faces
     from orchestration.training import training_pictures
+    from parties.model_provider import TargetCache
     from scenarios.resources import data_root
 
     data = job.scenario.data
@@ -75,6 +76,7 @@ def course_of(job: Training, faces: int, work: Path) -> Course:
         root=data_root(),
         pictures=training_pictures(job.dataset, lambda _: None),
         teacher=job.teacher,
+        targets=TargetCache(job.teacher, half=job.config.precision == "bfloat16"),
         faces=attack_faces(job.dataset, job.teacher, faces),
         config=job.config,
         calibrating=CALIBRATING,

@@ -32,6 +32,7 @@ __all__ = ["frontier"]
     required=True,
     help="Folder of finished rungs; the same folder continues an interrupted climb.",
 )
+@click.option("--train-only", is_flag=True, help="Measure later, with the same --work.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--out",
@@ -47,6 +48,7 @@ def frontier(  # noqa: PLR0913 - one parameter per option
     faces: int,
     precision: str,
     work: Path,
+    train_only: bool,
     as_json: bool,
     out: Path | None,
 ) -> None:
@@ -70,6 +72,7 @@ def frontier(  # noqa: PLR0913 - one parameter per option
     points: list[FrontierPoint] = []
     with progress_view(errors()) as on_progress:
         course = course_of(job, faces, work)
+        course = course._replace(judge=None) if train_only else course
         for ladder in ladders:
             for point in climb(ladder, epsilons or ladder.epsilons, course, on_progress):
                 points.append(point)

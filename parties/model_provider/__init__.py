@@ -14,6 +14,7 @@ from parties.model_provider.embedders import (
     read_student,
     save_student,
 )
+from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder, load_rgb_network
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RgbEmbedder",
     "Student",
     "StudentEmbedder",
+    "TargetCache",
     "distil",
     "fast_precision",
     "load_rgb_network",

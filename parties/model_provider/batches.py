@@ -59,10 +59,12 @@ class Source:
         spec: FeatureSpec,
         calibration: Calibration,
         visits: Visits,
+        targets: TargetCache | None = None,
     ) -> None:
+        """Keep what batches are made of; `targets` may remember these pictures already."""
         self._pictures = pictures
         self._teacher = teacher
-        self.targets = TargetCache(teacher, half=visits.half)
+        self.targets = targets or TargetCache(teacher, half=visits.half)
         self.spec, self._calibration = spec, calibration
         self._transform = InputTransform(spec, calibration)
         self._visits = visits

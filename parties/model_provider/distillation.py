@@ -28,6 +28,7 @@ from parties.model_provider.embedders import Student
 from parties.model_provider.recentring import recentre
 from parties.model_provider.ridge import start_stem
 from parties.model_provider.student import StudentDesign, StudentNetwork
+from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
 from protocol.features import Calibration, FeatureSpec, calibrate
@@ -96,7 +97,7 @@ OnProgress = Callable[[Report], None]
 Pictures = NDArray[np.uint8]
 
 
-def distil(  # noqa: PLR0913 - the last four are optional
+def distil(  # noqa: PLR0913 - the last five are optional
     pictures: Pictures,
     teacher: RgbEmbedder,
     spec: FeatureSpec,
@@ -106,12 +107,14 @@ def distil(  # noqa: PLR0913 - the last four are optional
     checkpoint: Path | None = None,
     start: Student | None = None,
     calibration: Calibration | None = None,
+    targets: TargetCache | None = None,
 ) -> Student:
     """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
 
     `start` is an earlier student with the same calibration: of the same features, it is trained
     further; of others, its trunk is kept and a stem for `spec` is solved that imitates its own.
-    `calibration` replaces the one estimated on the pictures.
+    `calibration` replaces the one estimated on the pictures, `targets` remembers the teacher's
+    answers about them from one training to the next.
     When `checkpoint` exists, training continues from it; it is written every minute, at the end,
     and when the caller interrupts.
 
@@ -124,7 +127,7 @@ def distil(  # noqa: PLR0913 - the last four are optional
         calibration = start.calibration if start else _calibrated(pictures, spec)
     half = config.precision == "bfloat16"
     visits = Visits(config.batch_size, config.seed, config.shift, half)
-    source = Source(pictures, teacher, spec, calibration, visits)
+    source = Source(pictures, teacher, spec, calibration, visits, targets)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
     resumed = checkpoint is not None and checkpoint.exists()
     if not resumed:

@@ -25,8 +25,8 @@ from parties.model_provider import (
     DistilConfig,
     Report,
     RgbEmbedder,
-    Student,
     StudentEmbedder,
+    TargetCache,
     distil,
     read_student,
     save_student,
@@ -107,11 +107,12 @@ class Course(NamedTuple):
         root: data folder, where there is one.
         pictures: of the training people, uint8 [N,112,112,3].
         teacher: the RGB network.
+        targets: what the teacher said of those pictures.
         faces: what is attacked.
         config: of each rung; its seed is the first rung's.
         calibrating: pictures that clip bounds come from.
         folder: where finished rungs are kept.
-        judge: what a trial's embeddings are worth.
+        judge: what a trial's embeddings are worth; None trains and measures nothing.
     """
 
     dataset: DataSet
@@ -119,11 +120,12 @@ class Course(NamedTuple):
     root: Path | None
     pictures: NDArray[np.uint8]
     teacher: RgbEmbedder
+    targets: TargetCache
     faces: AttackFaces
     config: DistilConfig
     calibrating: int
     folder: Path
-    judge: Callable[[Trial], Rates]
+    judge: Callable[[Trial], Rates] | None
 
 
 def climb(
@@ -139,22 +141,26 @@ def climb(
             continue
         name = f"{ladder.name}-{'none' if epsilon is None else f'{epsilon:g}'}"
         path = course.folder / f"{name}.npz"
+        place = _Place(epsilon, path, before, rung)
         on_progress(Progress("train", rung, len(epsilons) + 1, name))
         if not path.is_file():
-            _train(spec, course, calibration, _Place(path, before, rung), on_progress)
+            _train(spec, course, calibration, place, on_progress)
+        before = path
+        if course.judge is None:
+            continue
         point = _kept(path)
         if point is None:
-            point = _measure(ladder, epsilon, course, read_student(path), on_progress)
+            point = _measure(ladder, place, course, course.judge, on_progress)
             _keep(point, path)
         yield point
         if epsilon is not None and point.rates.pairs < HOPELESS:
             return
-        before = path
 
 
 class _Place(NamedTuple):
-    """Where a rung is kept, and what it starts from."""
+    """A rung: its budget, where it is kept, what it starts from, and its number."""
 
+    epsilon: float | None
     path: Path
     before: Path | None
     rung: int
@@ -183,6 +189,7 @@ def _train(
         checkpoint=checkpoint,
         start=None if place.before is None else read_student(place.before),
         calibration=calibration,
+        targets=course.targets,
     )
     student.record["data"] = course.dataset.name
     student.record["people"] = len(course.dataset.training_identities())
@@ -191,8 +198,13 @@ def _train(
 
 
 def _measure(
-    ladder: Ladder, epsilon: float | None, course: Course, student: Student, watch: OnProgress
+    ladder: Ladder,
+    place: _Place,
+    course: Course,
+    judge: Callable[[Trial], Rates],
+    watch: OnProgress,
 ) -> FrontierPoint:
+    student, epsilon = read_student(place.path), place.epsilon
     half = course.config.precision == "bfloat16"
     network = StudentEmbedder(student, half=half)
     extractor = FeatureExtractor(student.spec, student.calibration, os.urandom)
@@ -217,7 +229,7 @@ def _measure(
         all_steps=_all_steps(student.record),
         training_s=float(student.record["training_s"]),
         loss=float(student.record["loss"]),
-        rates=course.judge(trial),
+        rates=judge(trial),
         attack=attack,
         linked=_linked(embed(faces.pictures), faces),
     )

@@ -71,17 +71,17 @@ LADDERS: Final = {
             "dctdp",
             "189 coefficients (DCTDP)",
             FeatureSpec(fusion="none", colour="none"),
-            (6.4e6, 3.2e6, 1.6e6, 8e5),
+            (3.2e6, 1.6e6, 8e5),
         ),
         Ladder(
             "hfcf",
             "63 maxabs (HFCF)",
             FeatureSpec(fusion="maxabs", colour="none"),
-            (6.4e6, 3.2e6, 1.6e6, 8e5),
+            (3.2e6, 1.6e6, 8e5),
         ),
-        Ladder("pixels", "luminance pixels", _plane(1), (1.6e6, 4e5, 2e5, 1e5, 5e4, 2.5e4)),
-        Ladder("means2", "2x2 means", _plane(2), (8e5, 1e5, 5e4, 2.5e4, 1.2e4)),
-        Ladder("means4", "4x4 means", _plane(4), (4e5, 5e4, 2.5e4, 1.2e4, 6e3)),
+        Ladder("pixels", "luminance pixels", _plane(1), (1e5, 5e4)),
+        Ladder("means2", "2x2 means", _plane(2), (1e5, 5e4, 2.5e4)),
+        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
     )
 }
 

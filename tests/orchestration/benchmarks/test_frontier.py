@@ -15,7 +15,7 @@ from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates
 from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
 from orchestration.benchmarks.inputs.measure import attack_faces
 from orchestration.cli.main import main
-from parties.model_provider import DistilConfig, RgbEmbedder, read_student
+from parties.model_provider import DistilConfig, RgbEmbedder, TargetCache, read_student
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
 from protocol.errors import DataError
@@ -59,6 +59,7 @@ def course(folder: Path, work: Path) -> Course:
         root=None,
         pictures=pictures,
         teacher=teacher,
+        targets=TargetCache(teacher),
         faces=attack_faces(dataset, teacher, 6),
         config=DistilConfig(steps=2, batch_size=4, ridge_pictures=8, seed=7),
         calibrating=4,
@@ -97,6 +98,19 @@ def test_finished_rungs_are_neither_trained_nor_measured_again(
     (tmp_path / "means4-none.json").write_text("{")
     with pytest.raises(DataError, match="not a finished point"):
         next(rungs(folder, tmp_path, (7840.0,)))
+
+
+def test_rungs_may_be_trained_first_and_measured_later(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = course(folder, tmp_path)
+    assert not list(climb(LADDERS["means4"], (784.0,), given._replace(judge=None), lambda _: None))
+    assert {path.name for path in tmp_path.iterdir()} == {"means4-none.npz", "means4-784.npz"}
+    monkeypatch.setattr("orchestration.benchmarks.frontier.climb.distil", None)
+    assert [p.all_steps for p in climb(LADDERS["means4"], (784.0,), given, lambda _: None)] == [
+        2,
+        4,
+    ]
 
 
 def test_a_climb_ends_where_its_network_is_near_chance(folder: Path, tmp_path: Path) -> None:
