@@ -40,7 +40,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     """
     run = read_run(run_dir)
     yield from _checks(run)
-    rules = Rules(run.policy)
+    rules = Rules(run.policy, run.record.protection.insecure)
     if not (run_dir / VIEWS).is_dir():
         text = "no views were recorded: run the scenario again with --set capture=payloads"
         yield verdict("views", "run", [text], "")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.search.policies import policy_named
+from protocol.search.policies import policy_named, policy_names
 from protocol.views import Expansion, Seen, Trial, View
 from reports.audit.canaries import Canary, canary_scan, find
 from reports.audit.metadata import same_metadata
@@ -112,3 +112,12 @@ def test_sizes_that_depend_on_secrets_are_found() -> None:
     assert same_metadata([alike], "gallery_holder").passed
     unlike = Worlds("worlds", [one], [two], frozenset())
     assert "34 bytes" in same_metadata([unlike], "gallery_holder").detail
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_scores_are_the_clients_only_where_the_run_says_that_it_opens_them(name: str) -> None:
+    policy = policy_named(name)
+    for insecure, known in (((), False), (("open_scores",), True), (("trusted_dealer",), False)):
+        rules = Rules(policy, insecure)
+        assert rules.may_know(["client", "gallery_holder"], "scores") == known
+        assert not rules.may_know(["gallery_holder"], "scores")
