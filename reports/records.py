@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from protocol.errors import DataError
 from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
-from protocol.search.policies import policy_named
+from protocol.search.policies import policy_named, policy_names
 
 __all__ = [
     "RECORD",
@@ -29,6 +29,7 @@ __all__ = [
     "Protection",
     "RunFiles",
     "RunRecord",
+    "protocol_of",
     "read_events",
     "read_journal",
     "read_observations",
@@ -233,6 +234,21 @@ def read_record(path: Path) -> RunRecord:
         return msgspec.json.decode(_read_bytes(path), type=RunRecord)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not a run record: {error}", where=str(path), hint=_INCOMPLETE) from error
+
+
+def protocol_of(run_dir: Path) -> str:
+    """Return the search protocol of a run, finished or aborted: what its scenario says.
+
+    Raises:
+        DataError: there is no scenario, or it names no protocol that exists.
+    """
+    path = run_dir / SCENARIO
+    search = _mapping(_read_bytes(path).decode("utf-8", errors="replace"), path).get("search")
+    name = search.get("protocol") if isinstance(search, dict) else None
+    if name not in policy_names():
+        known = ", ".join(policy_names())
+        raise DataError("names no search protocol", where=str(path), hint=f"one of {known}")
+    return str(name)
 
 
 def read_journal(path: Path, run: str) -> list[Event]:
