@@ -90,11 +90,12 @@ class CoalitionView(NamedTuple):
 
 
 class Views:
-    """The recorded views of one run."""
+    """The recorded views of one run; `run` is its identifier, empty if it sent nothing."""
 
     def __init__(self, run_dir: Path, events: Sequence[Event]) -> None:
         self.path = run_dir
         self._events = events
+        self.run = events[0].run if events else ""
         folder = run_dir / VIEWS
         self.parties: tuple[Party, ...] = tuple(p for p in PARTIES if (folder / p).is_dir())
 

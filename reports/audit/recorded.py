@@ -15,6 +15,7 @@ from protocol.views import Array, Trial, View
 from reports.audit.alike import sessions_alike
 from reports.audit.canaries import canary_scan
 from reports.audit.discipline import flow_policy
+from reports.audit.neighbours import neighbours
 from reports.audit.relations import relations
 from reports.audit.rules import Rules
 from reports.audit.single_use import single_use
@@ -48,7 +49,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     trial = recorded_trial(run)
     yield flow_policy([trial], rules)
     yield canary_scan([trial], rules)
-    yield single_use([trial], rules)
+    yield single_use([trial], rules, neighbours(run_dir, trial.run))
     for party in rules.parties:
         yield sessions_alike(trial, party)
     for party in rules.parties:
