@@ -26,7 +26,9 @@ __all__ = [
     "Arrays",
     "CostRow",
     "Event",
+    "Leakage",
     "Protection",
+    "Queries",
     "RunFiles",
     "RunRecord",
     "protocol_of",
@@ -135,6 +137,14 @@ class Leakage(msgspec.Struct, frozen=True, kw_only=True):
     budget: int | None = None
 
 
+class Queries(msgspec.Struct, frozen=True, kw_only=True):
+    """Probes of a run, and those that earlier runs of the same ledger asked before it."""
+
+    ledger: str | None = None
+    spent_before: int = 0
+    probes: int = 0
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: everything about a run that is neither message nor observation."""
 
@@ -162,6 +172,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     material: dict[str, int] | None = None
     peak_rss_bytes: dict[str, int] = {}
     leakage: Leakage | None = None
+    score_leakage: Leakage | None = None
+    queries: Queries = Queries()
     audit_hash: str
     warnings: list[str]
 

@@ -18,6 +18,7 @@ from reports.exports.linddun import THREATS, ThreatTable
 from reports.figures import compute_figure, curves_figure, scores_figure
 from reports.html import tables
 from reports.html.accuracy import accuracy_table, target_name
+from reports.html.answers import leak_rows
 from reports.html.audit import audit_view, subject_name
 from reports.html.headline import banners, check_name, target_fpir, tiles, verdict
 from reports.records import RunFiles
@@ -77,6 +78,7 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
         "party_rows": tables.party_rows(traffic),
         "probe_bars": tables.byte_bars(traffic["per_probe_bytes"]["kinds"]),
         "entry_bars": tables.byte_bars(traffic["per_entry_bytes"]["kinds"]),
+        "leak_rows": leak_rows(run.record),
         "protection_rows": list(tables.protection_rows(run.record, summary["run"])),
         "run_rows": list(tables.run_rows(summary["run"])),
         "environment_rows": list(tables.environment_rows(summary["environment"])),

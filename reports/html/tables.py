@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
 from reports.answers import LEVELS
+from reports.html.answers import budget_text, leak_text
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
-from reports.records import CostRow, Leakage, RunRecord
+from reports.records import CostRow, RunRecord
 from reports.wording import PARTY_NAMES, changed, count, decimal, duration, party_name, size
 
 __all__ = [
@@ -134,8 +135,8 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
     yield "Answer given to the client", answer_text(run)
-    yield "What answers give away", _leakage(record.leakage)
-    yield "Query budget", _budget(record.leakage)
+    yield "What answers give away", leak_text(record.leakage)
+    yield "Query budget", budget_text(record)
     yield "Network", protection.network
 
 
@@ -145,23 +146,6 @@ def answer_text(run: Row) -> str:
     most = f"{bits:,.0f}" if bits == int(bits) else f"at most {bits:,.1f}"
     name = {"match": "bitmap", "verified": "verification"}.get(level, level)
     return f"{name}: {LEVELS[level]}; {most} {'bit' if bits == 1 else 'bits'} per probe"
-
-
-def _leakage(found: Leakage | None) -> str:
-    if found is None:
-        return "not measured for rows of this length"
-    what = "exact scores" if found.level == "scores" else f"answers of level {found.level}"
-    return (
-        f"a row, to cosine {found.cosine}, by {found.queries:,} {what} (measured on a synthetic "
-        f"row; {found.attack})"
-    )
-
-
-def _budget(found: Leakage | None) -> str:
-    if found is None or found.budget is None:
-        return "none: nothing limits how often a client asks"
-    enough = "enough" if found.budget >= found.queries else "too few"
-    return f"{found.budget:,} probes, {enough} for this attack"
 
 
 def run_rows(run: Row) -> Iterator[tuple[str, str]]:
