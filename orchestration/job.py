@@ -20,6 +20,7 @@ from orchestration.record import run_record
 from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
+from orchestration.scratch import LEFT, scratch
 from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from scenarios.resources import check_runnable
@@ -46,7 +47,8 @@ def run_job(
     directory.write_scenario(resolved_yaml(scenario))
     aborted: dict[Party, list[Event]] = {}
     try:
-        return _run(scenario, data_root, out_root, directory, on_progress, aborted.update)
+        with scratch(directory.path / LEFT if scenario.capture == "payloads" else None):
+            return _run(scenario, data_root, out_root, directory, on_progress, aborted.update)
     except BautaError as error:
         directory.fail(error, chain.from_iterable(aborted.values()))
         raise

@@ -22,6 +22,7 @@ from protocol.parties import Party, Phase
 from protocol.search.policies import policy_named, policy_names
 
 __all__ = [
+    "OBSERVATIONS",
     "RECORD",
     "Arrays",
     "CostRow",

@@ -9,11 +9,11 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.machine import cores, shared_memory_bytes
+from orchestration.scratch import held, short_folder
 from protocol.errors import InfrastructureError
 
 __all__ = ["cluster", "echo", "object_store_bytes"]
@@ -22,8 +22,6 @@ MEBIBYTE: Final = 1 << 20
 STORE_WANTED: Final = 512 * MEBIBYTE
 STORE_LEAST: Final = 80 * MEBIBYTE
 ECHO_S: Final = 60.0
-# Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
-FOLDER_LENGTH_LIMIT: Final = 30
 ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -36,7 +34,8 @@ ENVIRONMENT: Final = {
 def cluster() -> Iterator[None]:
     """Connect to Ray: reuse what this process is connected to, else start and later stop our own.
 
-    Our own is local even where a stray cluster runs, and leaves no files.
+    Our own is local even where a stray cluster runs, and leaves no files; within a `scratch` its
+    files are left to that.
 
     Raises:
         InfrastructureError: Ray did not start.
@@ -48,14 +47,15 @@ def cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    folder = tempfile.mkdtemp(prefix="bauta-", dir=_short_folder())
+    folder = tempfile.mkdtemp(prefix="bauta-", dir=short_folder())
     try:
         with _kept_termination():
             _start(folder)
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not held():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def object_store_bytes() -> int:
@@ -89,11 +89,6 @@ def _kept_termination() -> Iterator[None]:
     yield
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, before)
-
-
-def _short_folder() -> Path:
-    usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) <= FOLDER_LENGTH_LIMIT else Path("/tmp")  # noqa: S108
 
 
 def echo(data: bytes) -> bytes:
