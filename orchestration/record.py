@@ -84,7 +84,12 @@ def run_record(
         "audit_hash": audit_hash(events),
         "leakage": _leakage(scenario, plan, "scores" if plan.open_scores else plan.output),
         "score_leakage": _leakage(scenario, plan, "scores"),
-        "queries": {"ledger": scenario.ledger, "spent_before": spent, "probes": plan.probes},
+        "queries": {
+            "budget": scenario.budget,
+            "ledger": scenario.ledger,
+            "spent_before": spent,
+            "probes": plan.probes,
+        },
         "warnings": list(preparation.notes),
     }
 

@@ -139,8 +139,9 @@ class Leakage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queries(msgspec.Struct, frozen=True, kw_only=True):
-    """Probes of a run, and those that earlier runs of the same ledger asked before it."""
+    """The query budget, what this run asked, and what runs of the same ledger asked before it."""
 
+    budget: int | None = None
     ledger: str | None = None
     spent_before: int = 0
     probes: int = 0

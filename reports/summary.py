@@ -86,6 +86,7 @@ def summarise(run: RunFiles) -> dict[str, Any]:
         "latency": latency_summary(run.events, run.record),
         "traffic": traffic_summary(run.events, run.probes, run.entries),
         "protection": run.record.protection,
+        "queries": run.record.queries,
         "environment": run.record.environment,
         "warnings": [*run.record.warnings, *_warnings(run, columns)],
     }

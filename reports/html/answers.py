@@ -42,14 +42,15 @@ def leak_text(found: Leakage | None) -> str:
 
 def budget_text(record: RunRecord) -> str:
     """Return how many probes may be asked, how many were, and whether an attack fits in."""
-    found, queries = record.leakage, record.queries
-    if found is None or found.budget is None:
+    found, queries, budget = record.leakage, record.queries, record.queries.budget
+    if budget is None:
         return "none: nothing limits how often a client asks"
-    enough = "enough" if found.budget >= found.queries else "too few"
-    text = f"{found.budget:,} probes, {enough} for this attack"
+    text = f"{budget:,} probes"
+    if found is not None:
+        text += f", {'enough' if budget >= found.queries else 'too few'} for this attack"
     if queries.ledger is None:
         return f"{text}; counted for this run alone"
-    left = max(0, found.budget - queries.spent_before - queries.probes)
+    left = max(0, budget - queries.spent_before - queries.probes)
     return (
         f"{text}; counted over all runs of ledger {queries.ledger}: {queries.spent_before:,} "
         f"before this run, {queries.probes:,} in it, {left:,} left"

@@ -89,6 +89,7 @@ def _disclosure(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "views": party_views(run.events, run.policy, summary["run"]["answer"]),
         "answer": tables.answer_text(summary["run"]),
+        "metadata_rows": list(tables.metadata_rows(summary["run"])),
         "matrix": matrix(run.events, run.policy),
         "openings": openings(run.events, run.policy),
         "coalitions": coalitions(run.policy),

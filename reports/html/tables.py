@@ -21,6 +21,7 @@ __all__ = [
     "byte_bars",
     "environment_rows",
     "link_rows",
+    "metadata_rows",
     "party_rows",
     "phase_rows",
     "probe_rows",
@@ -146,6 +147,20 @@ def answer_text(run: Row) -> str:
     most = f"{bits:,.0f}" if bits == int(bits) else f"at most {bits:,.1f}"
     name = {"match": "bitmap", "verified": "verification"}.get(level, level)
     return f"{name}: {LEVELS[level]}; {most} {'bit' if bits == 1 else 'bits'} per probe"
+
+
+def metadata_rows(run: Row) -> Iterator[tuple[str, str]]:
+    """Yield what sizes, counts and times tell everyone who takes part, secrets aside."""
+    yield "Rows of the gallery", count(run["entries"])
+    yield "Length of a row", f"{count(run['dimension'])} elements of {run['ring_bits']} bits"
+    yield (
+        "Probes, and how they are grouped",
+        f"{count(run['probes'])}, in batches of {run['batch']}",
+    )
+    if run["changes"]:
+        yield "Gallery changes", changed(run["changes"])
+    yield "Level of the answer", LEVELS[run["answer"]]
+    yield "When each message was sent, and how long a party computed", "to everyone on the link"
 
 
 def run_rows(run: Row) -> Iterator[tuple[str, str]]:

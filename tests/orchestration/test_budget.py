@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -175,3 +176,16 @@ def test_the_report_shows_both_attacks(tmp_path: Path) -> None:
     unlimited = msgspec.structs.replace(scenario(6), budget=None)
     run = run_job(unlimited, data_root=None, out_root=tmp_path, on_progress=ignore)
     assert [row.covered for row in leak_rows(read_run(run).record)] == [None, None]
+
+
+def test_the_console_tells_what_is_left(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from reports.console import render
+    from reports.summary import build
+
+    path = run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    console = Console(width=200, file=StringIO(), record=True)
+    console.print(render(build(path, report=False)))
+    text = console.export_text()
+    assert "9 probes over the runs of ledger ward-3: 0 before, 6 in this run, 3 left" in text

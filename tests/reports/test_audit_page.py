@@ -136,3 +136,10 @@ def test_codes_of_the_threat_table_stand_for_the_texts(name: str) -> None:
         shown = dict(texts[code] for code in row.codes if code)
         assert shown == threats_of(row.flow)
         assert len(row.codes) == len(THREATS)
+
+
+def test_what_sizes_tell_is_listed(opened: EditableRun) -> None:
+    text = text_of(opened)
+    assert "Rows of the gallery 12" in text
+    assert "Length of a row 32 elements of 16 bits" in text
+    assert "9, in batches of 4" in text
