@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
 from orchestration.assembly import brief_with, build_program
 from orchestration.capture import VIEWS
@@ -28,6 +29,9 @@ from scenarios.schema import resolved_yaml
 from scenarios.specs import Scenario
 
 __all__ = ["run_job"]
+
+PATIENCE_S: Final = 120.0
+PATIENCE_PER_PICTURE_S: Final = 0.5
 
 Outcomes = Mapping[Party, PartyOutcome]
 
@@ -142,7 +146,17 @@ def _play(
         protocol=preparation.plan.protocol,
         on_progress=on_progress,
         on_abort=on_abort,
+        receive_timeout_s=_patience_s(scenario),
     )
+
+
+def _patience_s(scenario: Scenario) -> float:
+    """Return how long a party may wait for one message.
+
+    The dealer waits for its first one until all are enrolled, however slow the network is here.
+    """
+    pictures = 0 if scenario.network.kind == "identity" else scenario.data.entries
+    return PATIENCE_S + PATIENCE_PER_PICTURE_S * pictures
 
 
 class _Stages:

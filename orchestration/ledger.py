@@ -69,10 +69,9 @@ class QueryLedger:
         lines = [self._line(text) for text in file.read().splitlines()]
         spent = sum(line.probes for line in lines)
         if spent >= budget:
-            text = (
-                f"the budget of {budget:,} probes is spent: ledger {self._name} counts "
-                f"{spent:,} in {len(lines):,} runs"
-            )
+            runs = "1 run" if len(lines) == 1 else f"{len(lines):,} runs"
+            counts = f"ledger {self._name} counts {spent:,} in {runs}"
+            text = f"the budget of {budget:,} probes is spent: {counts}"
             hint = "raise budget if the gallery may give away more, or name another ledger"
             raise ScenarioError(text, where="budget", hint=hint)
         return budget - spent

@@ -26,7 +26,9 @@ class _Use(NamedTuple):
     content: bytes
 
 
-def single_use(trials: Sequence[Trial], rules: Rules, others: Iterable[Neighbour] = ()) -> Verdict:
+def single_use(
+    trials: Sequence[Trial], rules: Rules, others: Iterable[Neighbour] | None = None
+) -> Verdict:
     """Find masks, seeds and masked payloads that begin alike, and labels expanded twice.
 
     The first 16 bytes are compared, so that a generator with few states shows although its
@@ -36,7 +38,7 @@ def single_use(trials: Sequence[Trial], rules: Rules, others: Iterable[Neighbour
     Args:
         trials: the runs that are judged.
         rules: the policy.
-        others: runs that share their folder; these are compared with the trials only.
+        others: runs that share their folder, compared with the trials only; None for none.
     """
     seen: dict[bytes, _Use] = {}
     found, count = [], 0
@@ -47,7 +49,7 @@ def single_use(trials: Sequence[Trial], rules: Rules, others: Iterable[Neighbour
             if (first.what, first.place) != (use.what, use.place):
                 found.append(f"{use.what} in {use.place} is that of {first.what} in {first.place}")
         found += list(_expanded_twice(trial))
-    elsewhere, compared = _used_elsewhere(seen, others)
+    elsewhere, compared = ([], "") if others is None else _used_elsewhere(seen, others)
     good = f"{count:,} masks, seeds and masked payloads of {len(trials)} runs, no two alike"
     return verdict("single use", "run", found + elsewhere, good + compared)
 
