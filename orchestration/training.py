@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.machine import user_cache
 from orchestration.progress import OnProgress, Progress
 from parties.model_provider import (
     DistilConfig,
@@ -73,8 +72,9 @@ def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> s
 
 def adapted_places(data_root: Path | None) -> list[Path]:
     """Return the folders adapted networks may be in, in order of preference."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
     places = [] if data_root is None else [data_root / "weights" / "adapted"]
-    return [*places, user_cache() / "bauta" / "adapted"]
+    return [*places, cache / "bauta" / "adapted"]
 
 
 def find_adapted(name: str, data_root: Path | None) -> Path | None:
