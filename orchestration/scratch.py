@@ -21,17 +21,17 @@ import protocol
 from orchestration.machine import user_cache
 from protocol.errors import DataError
 
-__all__ = ["LEFT", "held", "scratch", "short_folder"]
+__all__ = ["LEFT", "scratch", "within_scratch"]
 
 LEFT: Final = "left"
 # Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
 FOLDER_LENGTH_LIMIT: Final = 30
-_HELD: Final[ContextVar[bool]] = ContextVar("scratch", default=False)
+_HELD: Final[ContextVar[Path | None]] = ContextVar("scratch", default=None)
 
 
 @contextmanager
-def scratch(kept: Path | None) -> Iterator[None]:
-    """Hold a temporary folder for everything the block starts; remove it at the end.
+def scratch(kept: Path | None) -> Iterator[Path]:
+    """Give a temporary folder for everything the block starts; remove it at the end.
 
     Args:
         kept: folder that its regular files are moved to, beside copies of what the block wrote
@@ -41,10 +41,10 @@ def scratch(kept: Path | None) -> Iterator[None]:
         DataError: something cannot be kept.
     """
     began = time()
-    folder = Path(tempfile.mkdtemp(prefix="bauta-", dir=short_folder()))
+    folder = _made_folder()
     try:
         with _as_temporary(folder):
-            yield
+            yield folder
     finally:
         try:
             if kept is not None:
@@ -53,15 +53,25 @@ def scratch(kept: Path | None) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def held() -> bool:
-    """Tell whether what is written to the temporary folder is removed by a `scratch` around."""
-    return _HELD.get()
+@contextmanager
+def within_scratch() -> Iterator[Path]:
+    """Give the folder of the `scratch` around, which cleans up, or one for the block alone."""
+    around = _HELD.get()
+    if around is not None:
+        yield around
+        return
+    own = _made_folder()
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
-def short_folder() -> Path:
-    """Return where temporary folders are made: as usual, or where their paths stay short."""
-    usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) <= FOLDER_LENGTH_LIMIT else Path("/tmp")  # noqa: S108
+def _made_folder() -> Path:
+    """Make a folder where temporary ones are usually made, or where its path stays short."""
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= FOLDER_LENGTH_LIMIT else "/tmp"  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix="bauta-", dir=place))
 
 
 @contextmanager
@@ -69,7 +79,7 @@ def _as_temporary(folder: Path) -> Iterator[None]:
     """Make a folder the temporary one of this process and of all it starts."""
     before, chosen = os.environ.get("TMPDIR"), tempfile.tempdir
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-    token = _HELD.set(True)
+    token = _HELD.set(folder)
     try:
         yield
     finally:

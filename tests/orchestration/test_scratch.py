@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.job import run_job
 from orchestration.progress import Progress
-from orchestration.scratch import held, scratch
+from orchestration.scratch import scratch, within_scratch
 from protocol.errors import DataError
 from scenarios.schema import parse_scenario
 
@@ -51,13 +51,16 @@ def fail_after(path: Path) -> None:
 
 def test_the_temporary_folder_is_the_runs_own_and_goes_with_it() -> None:
     before = tempfile.gettempdir(), os.environ.get("TMPDIR")
-    with scratch(None):
-        assert held()
+    with scratch(None) as folder, within_scratch() as same:
+        assert same == folder
         path = leave("text")
         assert str(path.parent) == tempfile.gettempdir() == os.environ["TMPDIR"] != before[0]
     assert not path.parent.exists()
     assert (tempfile.gettempdir(), os.environ.get("TMPDIR")) == before
-    assert not held()
+    with within_scratch() as own:
+        assert own != folder
+        assert own.exists()
+    assert not own.exists()
 
 
 def test_what_is_left_is_kept_also_after_a_failure(tmp_path: Path) -> None:
