@@ -34,6 +34,7 @@ from scenarios.specs import Scenario
 
 __all__ = [
     "PartyBrief",
+    "brief_with",
     "build_embedder",
     "build_program",
     "build_protector",
@@ -57,6 +58,7 @@ class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
         probes: picture ids to ask about, for the client.
         test_key: key of reproducible randomness; only with `insecure: [test_randomness]`.
         views: folder of recorded views; only with `capture: payloads`.
+        spent: probes of the query budget that earlier runs asked; only with `ledger`.
     """
 
     party: Party
@@ -70,10 +72,17 @@ class PartyBrief(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[str, ...] = ()
     test_key: bytes | None = None
     views: str | None = None
+    spent: int = 0
 
     def to_bytes(self) -> bytes:
         """Return the brief as bytes."""
         return msgspec.msgpack.encode(self)
+
+
+def brief_with(brief: bytes, **changes: Any) -> bytes:  # noqa: ANN401 - fields of a brief
+    """Return a brief with some fields changed."""
+    told = msgspec.msgpack.decode(brief, type=PartyBrief)
+    return msgspec.structs.replace(told, **changes).to_bytes()
 
 
 def build_program(brief: bytes) -> RoleProgram:
@@ -99,7 +108,9 @@ def build_recorded(brief: bytes, recording: Recording) -> RoleProgram:
 def _metered(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:
     """Return a party's program, which holds the query budget where there is one."""
     program, budget = _program(told, recording), told.scenario.budget
-    return program if budget is None else Metered(program, told.party, told.plan, budget)
+    if budget is None:
+        return program
+    return Metered(program, told.party, told.plan, budget, told.spent)
 
 
 def _program(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:

@@ -27,14 +27,18 @@ class Metered:
         program: the program, run as it is.
         party: whose it is.
         plan: the public plan, with the size of every search.
-        budget: most probes over the whole run.
+        budget: most probes, over the whole run and over the runs before it that count.
+        spent: probes of the runs before it.
     """
 
-    def __init__(self, program: RoleProgram, party: Party, plan: RunPlan, budget: int) -> None:
+    def __init__(
+        self, program: RoleProgram, party: Party, plan: RunPlan, budget: int, spent: int = 0
+    ) -> None:
         self._program = program
         self._party: Party = party
         self._sizes = {step.session: step.size for step in plan.searches}
         self._budget = budget
+        self._spent = spent
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role.
@@ -42,19 +46,19 @@ class Metered:
         Raises:
             PolicyViolationError: a search would exceed the budget; the party says nothing in it.
         """
-        meter = _Meter(self._party, self._sizes, self._budget)
+        meter = _Meter(self._party, self._sizes, self._budget, self._spent)
         return await self._program.run(_Counting(channel, meter))
 
 
 class _Meter:
     """Counts the probes of the searches that have begun."""
 
-    def __init__(self, party: Party, sizes: dict[str, int], budget: int) -> None:
+    def __init__(self, party: Party, sizes: dict[str, int], budget: int, spent: int) -> None:
         self._party = party
         self._sizes = sizes
         self._budget = budget
         self._begun: set[str] = set()
-        self._spent = 0
+        self._before = self._spent = spent
 
     def begin(self, at: At) -> None:
         """Count a search at its first online message.
@@ -67,7 +71,8 @@ class _Meter:
         self._begun.add(at.session)
         self._spent += self._sizes.get(at.session, 0)
         if self._spent > self._budget:
-            text = f"the budget of {self._budget} probes does not cover {at.session}"
+            before = f", {self._before} of them spent in earlier runs," if self._before else ""
+            text = f"the budget of {self._budget} probes{before} does not cover {at.session}"
             hint = "ask about fewer probes, or raise budget in the scenario"
             raise PolicyViolationError(text, where=self._party, hint=hint)
 

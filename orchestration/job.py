@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
-from orchestration.assembly import build_program
+from orchestration.assembly import brief_with, build_program
 from orchestration.capture import VIEWS
 from orchestration.evaluation import observe
 from orchestration.journal import Event
+from orchestration.ledger import QueryLedger
 from orchestration.prepare import Preparation, prepare
 from orchestration.progress import OnProgress, Progress, with_totals
 from orchestration.record import run_record
 from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
+from orchestration.scratch import LEFT, scratch
 from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from scenarios.resources import check_runnable
@@ -26,6 +29,9 @@ from scenarios.schema import resolved_yaml
 from scenarios.specs import Scenario
 
 __all__ = ["run_job"]
+
+PATIENCE_S: Final = 120.0
+PATIENCE_PER_PICTURE_S: Final = 0.5
 
 Outcomes = Mapping[Party, PartyOutcome]
 
@@ -40,11 +46,13 @@ def run_job(
         BautaError: the run was aborted; its directory holds `failed.json` and the journal so far.
     """
     check_runnable(scenario, data_root)
+    _refuse_spent(scenario, out_root)
     directory = RunDirectory.create(out_root, scenario.name)
     directory.write_scenario(resolved_yaml(scenario))
     aborted: dict[Party, list[Event]] = {}
     try:
-        return _run(scenario, data_root, directory, on_progress, aborted.update)
+        with scratch(directory.path / LEFT if scenario.capture == "payloads" else None):
+            return _run(scenario, data_root, out_root, directory, on_progress, aborted.update)
     except BautaError as error:
         directory.fail(error, chain.from_iterable(aborted.values()))
         raise
@@ -56,6 +64,7 @@ def run_job(
 def _run(
     scenario: Scenario,
     data_root: Path | None,
+    out_root: Path,
     directory: RunDirectory,
     on_progress: OnProgress,
     on_abort: OnAbort,
@@ -65,6 +74,7 @@ def _run(
     preparation = prepare(scenario, data_root, on_progress, views)
     clock.ended("prepare")
     plan = preparation.plan
+    preparation, spent = _counted(scenario, preparation, out_root)
     sessions = Counter(str(step.kind) for step in plan.steps)
     outcomes = _play(scenario, preparation, with_totals(on_progress, sessions), on_abort)
     clock.ended("parties")
@@ -85,11 +95,30 @@ def _run(
         runtime=scenario.runtime,
         started=started,
         stage_s=clock.seconds,
+        spent=spent,
     )
     directory.write_journal(events)
     directory.write_observations(arrays)
     directory.write_record(record)
     return directory.finish()
+
+
+def _refuse_spent(scenario: Scenario, out_root: Path) -> None:
+    if scenario.ledger is not None and scenario.budget is not None:
+        QueryLedger(out_root, scenario.ledger).refuse_spent(scenario.budget)
+
+
+def _counted(
+    scenario: Scenario, preparation: Preparation, out_root: Path
+) -> tuple[Preparation, int]:
+    """Take this run's probes from its ledger, and tell every party what was spent before."""
+    if scenario.ledger is None or scenario.budget is None:
+        return preparation, 0
+    plan = preparation.plan
+    ledger = QueryLedger(out_root, scenario.ledger)
+    spent = ledger.take(plan.run, scenario.name, plan.probes, scenario.budget)
+    briefs = {party: brief_with(brief, spent=spent) for party, brief in preparation.briefs.items()}
+    return preparation._replace(briefs=briefs), spent
 
 
 def _play(
@@ -117,7 +146,17 @@ def _play(
         protocol=preparation.plan.protocol,
         on_progress=on_progress,
         on_abort=on_abort,
+        receive_timeout_s=_patience_s(scenario),
     )
+
+
+def _patience_s(scenario: Scenario) -> float:
+    """Return how long a party may wait for one message.
+
+    The dealer waits for its first one until all are enrolled, however slow the network is here.
+    """
+    pictures = 0 if scenario.network.kind == "identity" else scenario.data.entries
+    return PATIENCE_S + PATIENCE_PER_PICTURE_S * pictures
 
 
 class _Stages:

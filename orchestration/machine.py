@@ -17,6 +17,7 @@ __all__ = [
     "memory_bytes",
     "peak_memory_bytes",
     "shared_memory_bytes",
+    "user_cache",
 ]
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place of shared memory on Linux
@@ -55,3 +56,8 @@ def shared_memory_bytes() -> int:
 def file_limit() -> int:
     """Return how many files this process may have open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def user_cache() -> Path:
+    """Return the folder of the user's caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.assembly import PartyBrief, build_embedder, build_protector, row_form
+from orchestration.assembly import PartyBrief, brief_with, build_embedder, build_protector, row_form
 from orchestration.evaluation import cosine_scores
 from orchestration.networks import Networks, find_networks
 from orchestration.progress import OnProgress, Progress
@@ -84,7 +83,8 @@ def prepare(
     check_bounds(plan)
     briefs = _briefs(scenario, data_root, plan, course, networks, mapped)
     if views is not None:
-        briefs = {party: _recorded(brief, views) for party, brief in briefs.items()}
+        folder = str(views.resolve())
+        briefs = {party: brief_with(brief, views=folder) for party, brief in briefs.items()}
     return Preparation(
         plan,
         briefs,
@@ -241,12 +241,6 @@ def _briefs(
         ).to_bytes()
         for party in policy_named(plan.protocol).parties
     }
-
-
-def _recorded(brief: bytes, views: Path) -> bytes:
-    """Return a brief that asks for the party's view to be recorded."""
-    told = msgspec.msgpack.decode(brief, type=PartyBrief)
-    return msgspec.structs.replace(told, views=str(views.resolve())).to_bytes()
 
 
 def _baseline(

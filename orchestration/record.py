@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestration.environment import environment
 from orchestration.journal import Event, audit_hash
-from orchestration.leakage import measure_leakage
+from orchestration.leakage import Leakage, measure_leakage
 from orchestration.machine import peak_memory_bytes
 from orchestration.prepare import Preparation
 from orchestration.runtime.outcome import PartyOutcome
@@ -39,6 +39,7 @@ def run_record(
     runtime: str,
     started: datetime,
     stage_s: dict[str, float],
+    spent: int = 0,
 ) -> dict[str, Any]:
     """Return the content of `run.json`.
 
@@ -49,6 +50,7 @@ def run_record(
         runtime: which runtime ran the parties.
         started: when the job began.
         stage_s: wall seconds of the job's stages.
+        spent: probes that earlier runs of the same ledger asked.
     """
     plan, form = preparation.plan, preparation.form
     events = list(chain.from_iterable(outcome.events for outcome in outcomes.values()))
@@ -80,13 +82,14 @@ def run_record(
         "material": _ledger(outcomes[MODEL_PROVIDER].observed),
         "peak_rss_bytes": _peaks(outcomes),
         "audit_hash": audit_hash(events),
-        "leakage": measure_leakage(
-            dimension=plan.dimension,
-            scale=scenario.search.ring_scale,
-            threshold=plan.threshold,
-            level="scores" if plan.open_scores else plan.output,
-            budget=scenario.budget,
-        ),
+        "leakage": _leakage(scenario, plan, "scores" if plan.open_scores else plan.output),
+        "score_leakage": _leakage(scenario, plan, "scores"),
+        "queries": {
+            "budget": scenario.budget,
+            "ledger": scenario.ledger,
+            "spent_before": spent,
+            "probes": plan.probes,
+        },
         "warnings": list(preparation.notes),
     }
 
@@ -186,6 +189,17 @@ def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
         "synthetic_data": scenario.data.kind in {"synthetic", "templates"},
         "network": preparation.networks.name,
     }
+
+
+def _leakage(scenario: Scenario, plan: RunPlan, level: str) -> Leakage | None:
+    """Return what an attack on answers of a level takes, for rows of this run's length."""
+    return measure_leakage(
+        dimension=plan.dimension,
+        scale=scenario.search.ring_scale,
+        threshold=plan.threshold,
+        level=level,
+        budget=scenario.budget,
+    )
 
 
 def _peaks(outcomes: Mapping[Party, PartyOutcome]) -> dict[str, int]:

@@ -45,7 +45,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     sender: Party
     receiver: Party
     kind: str
-    arrays: dict[str, Array]
+    arrays: Mapping[str, Array]
     numbers: dict[str, int]
     sequence: int = 0
     lamport: int = 0
@@ -107,7 +107,7 @@ class Kept(NamedTuple):
     """One record of a recording: plain facts, and arrays by name."""
 
     facts: dict[str, Any]
-    arrays: dict[str, Array]
+    arrays: Mapping[str, Array]
 
 
 class _Journaled(Protocol):

@@ -99,6 +99,7 @@ def _facts(summary: Summary) -> Table:
         ("protection", _protection(summary["protection"])),
         ("trust model", summary["protection"]["trust_model"]),
         ("answer", _answer(summary["run"])),
+        ("query budget", _queries(summary["queries"])),
         ("latency per probe", _latency(summary["latency"])),
         ("bytes per probe", _bytes(summary["traffic"]["per_probe_bytes"])),
     ):
@@ -117,6 +118,19 @@ def _protection(protection: Row) -> str:
 
 def _answer(run: Row) -> str:
     return f"{LEVELS[run['answer']]}; bits per probe: {run['answer_bits_per_probe']:,.6g}"
+
+
+def _queries(queries: Row) -> str:
+    budget, asked = queries["budget"], queries["probes"]
+    if budget is None:
+        return "none: nothing limits how often a client asks"
+    if queries["ledger"] is None:
+        return f"{budget:,} probes, {asked:,} asked; counted for this run alone"
+    before = queries["spent_before"]
+    return (
+        f"{budget:,} probes over the runs of ledger {queries['ledger']}: {before:,} before, "
+        f"{asked:,} in this run, {max(0, budget - before - asked):,} left"
+    )
 
 
 def _latency(latency: Row) -> str:

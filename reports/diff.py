@@ -14,7 +14,7 @@ import msgspec
 from protocol.flows import Policy
 from protocol.search.policies import policy_named
 from reports.disclosure import openings
-from reports.records import RECORD, Event, read_events, read_record
+from reports.records import Event, protocol_of, read_events
 
 __all__ = ["Change", "compare", "opened_run", "regressions"]
 
@@ -52,14 +52,12 @@ class _Flow(NamedTuple):
 
 
 def opened_run(run_dir: Path) -> Run:
-    """Read journal and protocol of a run; a directory of a journal alone is one of the dealer's.
+    """Read journal and protocol of a run, finished, aborted or golden.
 
     Raises:
-        DataError: the journal or the record is missing or malformed.
+        DataError: the journal or the scenario is missing or malformed.
     """
-    record = run_dir / RECORD
-    protocol = read_record(record).protocol if record.exists() else "dealer"
-    return Run(read_events(run_dir), policy_named(protocol))
+    return Run(read_events(run_dir), policy_named(protocol_of(run_dir)))
 
 
 def compare(before: Run, after: Run) -> list[Change]:

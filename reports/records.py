@@ -19,16 +19,20 @@ from numpy.typing import NDArray
 from protocol.errors import DataError
 from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
-from protocol.search.policies import policy_named
+from protocol.search.policies import policy_named, policy_names
 
 __all__ = [
+    "OBSERVATIONS",
     "RECORD",
     "Arrays",
     "CostRow",
     "Event",
+    "Leakage",
     "Protection",
+    "Queries",
     "RunFiles",
     "RunRecord",
+    "protocol_of",
     "read_events",
     "read_journal",
     "read_observations",
@@ -134,6 +138,15 @@ class Leakage(msgspec.Struct, frozen=True, kw_only=True):
     budget: int | None = None
 
 
+class Queries(msgspec.Struct, frozen=True, kw_only=True):
+    """The query budget, what this run asked, and what runs of the same ledger asked before it."""
+
+    budget: int | None = None
+    ledger: str | None = None
+    spent_before: int = 0
+    probes: int = 0
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: everything about a run that is neither message nor observation."""
 
@@ -161,6 +174,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     material: dict[str, int] | None = None
     peak_rss_bytes: dict[str, int] = {}
     leakage: Leakage | None = None
+    score_leakage: Leakage | None = None
+    queries: Queries = Queries()
     audit_hash: str
     warnings: list[str]
 
@@ -233,6 +248,21 @@ def read_record(path: Path) -> RunRecord:
         return msgspec.json.decode(_read_bytes(path), type=RunRecord)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not a run record: {error}", where=str(path), hint=_INCOMPLETE) from error
+
+
+def protocol_of(run_dir: Path) -> str:
+    """Return the search protocol of a run, finished or aborted: what its scenario says.
+
+    Raises:
+        DataError: there is no scenario, or it names no protocol that exists.
+    """
+    path = run_dir / SCENARIO
+    search = _mapping(_read_bytes(path).decode("utf-8", errors="replace"), path).get("search")
+    name = search.get("protocol") if isinstance(search, dict) else None
+    if name not in policy_names():
+        known = ", ".join(policy_names())
+        raise DataError("names no search protocol", where=str(path), hint=f"one of {known}")
+    return str(name)
 
 
 def read_journal(path: Path, run: str) -> list[Event]:

@@ -13,6 +13,7 @@ import numpy as np
 from protocol.errors import DataError
 from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
 from reports.answers import answer_bits, answer_of
+from reports.audit.record import read_audit
 from reports.checks import run_checks
 from reports.html import render
 from reports.latency import latency_summary
@@ -68,7 +69,8 @@ def build(run_dir: Path, *, report: bool | None = None) -> Summary:
     content = summarise(run)
     _write(run_dir / SUMMARY, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     if run.scenario.get("report", True) if report is None else report:
-        _write(run_dir / REPORT, render(run, content).encode())
+        page = render(run, content, read_audit(run_dir, run.record.run))
+        _write(run_dir / REPORT, page.encode())
     return Summary(run_dir, content)
 
 
@@ -84,6 +86,7 @@ def summarise(run: RunFiles) -> dict[str, Any]:
         "latency": latency_summary(run.events, run.record),
         "traffic": traffic_summary(run.events, run.probes, run.entries),
         "protection": run.record.protection,
+        "queries": run.record.queries,
         "environment": run.record.environment,
         "warnings": [*run.record.warnings, *_warnings(run, columns)],
     }

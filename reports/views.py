@@ -6,7 +6,7 @@ file per array, beside the journal, which adds sizes and logical times to every 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,9 +18,19 @@ from protocol.parties import PARTIES, Party
 from protocol.views import TABLES, Array, Kept, Seen, Table, View, view_from
 from reports.records import Event, read_events
 
-__all__ = ["VIEWS", "CoalitionView", "NamedArray", "Views", "open_views", "write_view"]
+__all__ = [
+    "MAPPED_BYTES",
+    "VIEWS",
+    "CoalitionView",
+    "NamedArray",
+    "StoredArrays",
+    "Views",
+    "open_views",
+    "write_view",
+]
 
 VIEWS: Final = "views"
+MAPPED_BYTES: Final = 1 << 20
 _HINT: Final = "run the scenario again with --set capture=payloads"
 
 
@@ -31,6 +41,36 @@ class NamedArray(NamedTuple):
     table: Table
     name: str
     array: Array
+
+
+class StoredArrays(Mapping[str, Array]):
+    """The arrays of one record by name. Large ones are mapped from their file whenever asked for.
+
+    So a run whose views are larger than memory can be read, and what nobody asks for costs nothing.
+
+    Raises:
+        ValueError: a file is no plain array, or a name leads out of the folder.
+        OSError: a file cannot be read.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
+        self._paths = {name: _inside(folder, file) for name, file in files.items()}
+        self._loaded: dict[str, Array] = {}
+        for name, path in self._paths.items():
+            if path.stat().st_size < MAPPED_BYTES:
+                self._loaded[name] = np.load(path, allow_pickle=False)
+            else:
+                _mapped(path)
+
+    def __getitem__(self, name: str) -> Array:
+        loaded = self._loaded.get(name)
+        return _mapped(self._paths[name]) if loaded is None else loaded
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 class CoalitionView(NamedTuple):
@@ -50,11 +90,12 @@ class CoalitionView(NamedTuple):
 
 
 class Views:
-    """The recorded views of one run."""
+    """The recorded views of one run; `run` is its identifier, empty if it sent nothing."""
 
     def __init__(self, run_dir: Path, events: Sequence[Event]) -> None:
         self.path = run_dir
         self._events = events
+        self.run = events[0].run if events else ""
         folder = run_dir / VIEWS
         self.parties: tuple[Party, ...] = tuple(p for p in PARTIES if (folder / p).is_dir())
 
@@ -148,6 +189,7 @@ def _table(folder: Path, table: Table) -> Iterator[Kept]:
         DataError: a line or an array cannot be read, or a name leads out of the folder.
     """
     path = folder / f"{table}.jsonl"
+    real = folder.resolve()
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -158,15 +200,19 @@ def _table(folder: Path, table: Table) -> Iterator[Kept]:
             facts = msgspec.json.decode(line, type=dict[str, Any])
             files = facts.pop("arrays")
             facts.pop("order")
-            arrays = {name: _array(folder, file) for name, file in files.items()}
+            arrays = StoredArrays(real, files)
         except (msgspec.DecodeError, KeyError, AttributeError, OSError, ValueError) as error:
             raise DataError("not a record of a view", where=where, hint=_HINT) from error
         yield Kept(facts, arrays)
 
 
-def _array(folder: Path, file: str) -> Array:
+def _inside(folder: Path, file: str) -> Path:
     path = (folder / file).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    if not path.is_relative_to(folder):
         raise ValueError(file)
-    array: Array = np.load(path, allow_pickle=False, mmap_mode=None)
-    return array
+    return path
+
+
+def _mapped(path: Path) -> Array:
+    array: Array = np.load(path, allow_pickle=False, mmap_mode="r")
+    return array.view(np.ndarray)

@@ -18,7 +18,7 @@ __all__ = ["check_fields", "scenario_warnings"]
 
 def check_fields(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario; empty when it can be run."""
-    rules = (_check_data, _check_life, _check_network, _check_search)
+    rules = (_check_data, _check_life, _check_network, _check_search, _check_budget)
     return [problem for rule in rules for problem in rule(scenario)]
 
 
@@ -108,6 +108,12 @@ def _check_search(scenario: Scenario) -> Iterator[Problem]:
     repeated = {name for name in scenario.insecure if scenario.insecure.count(name) > 1}
     for name in sorted(repeated):
         yield Problem("insecure", f"{name} is listed twice", "list it once")
+
+
+def _check_budget(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.ledger is not None and scenario.budget is None:
+        message = "a ledger counts a budget, and there is none"
+        yield Problem("ledger", message, "set budget to the probes that may be asked in all")
 
 
 def _check_output(search: SearchSpec) -> Iterator[Problem]:

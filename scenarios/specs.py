@@ -156,8 +156,10 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         runtime: ray runs one actor per party, memory runs all in this process.
         insecure: shortcuts this scenario takes, each named in the report.
         report: write the HTML report after the run.
-        budget: most probes the client may ask about in a run; null for no limit. Held by the
-            client and by every server, each for itself.
+        budget: most probes the client may ask about; null for no limit. Held by the client and by
+            every server, each for itself.
+        ledger: counts the budget over all runs of the same runs folder that name it, so name it
+            after the gallery; null counts each run for itself.
         capture: payloads keeps every party's view (messages, randomness, inputs, outputs) in
             the run directory, for `bauta views` and `bauta audit`; none keeps digests only.
     """
@@ -175,6 +177,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     insecure: tuple[Insecure, ...] = ()
     report: bool = True
     budget: Positive | None = None
+    ledger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     capture: Literal["none", "payloads"] = "none"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from orchestration.cli.auditing import SelfTest
-    from reports.audit import Verdict
+    from reports.audit import AuditRecord, Verdict
 
 __all__ = ["audit"]
-
-RECORD = "audit.json"
 
 
 @click.command(short_help="Test for leaks: a run, a scenario's protocol, or the audit itself.")
@@ -37,7 +36,8 @@ def audit(
 
     TARGET is a run directory or a scenario. Of a scenario, its search protocol is played many
     times at small sizes in this process. Of a run, its recorded views are judged too
-    (--set capture=payloads), and the verdicts are kept in audit.json.
+    (--set capture=payloads); the verdicts are kept in its audit.json and shown in its report,
+    which is built anew.
     """
     from orchestration.cli.auditing import self_test
 
@@ -47,22 +47,52 @@ def audit(
         context.exit(0 if result.passed else 1)
     if target is None:
         raise click.UsageError("name a run directory or a scenario, or give --self-test")
-    verdicts = _audited(target, seed)
-    if Path(target).is_dir():
-        (Path(target) / RECORD).write_text(_json(verdicts) + "\n", encoding="utf-8")
+    folder = Path(target)
+    verdicts = _of_run(folder, seed) if folder.is_dir() else _of_scenario(target, seed)
     click.echo(_json(verdicts) if as_json else "\n".join(map(_line, verdicts)))
+    if folder.is_dir() and not as_json:
+        _point_to_report(folder)
     context.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
 
 
-def _audited(target: str, seed: int) -> list[Verdict]:
+def _of_scenario(target: str, seed: int) -> list[Verdict]:
     from orchestration.cli.auditing import audit_protocol
-    from reports.audit import judge_run
     from scenarios.schema import load_scenario
 
-    folder = Path(target)
-    verdicts = list(judge_run(folder)) if folder.is_dir() else []
-    scenario = load_scenario(folder / "scenario.yaml" if folder.is_dir() else target)
-    return verdicts + audit_protocol(scenario, seed)
+    return audit_protocol(load_scenario(target), seed)
+
+
+def _of_run(folder: Path, seed: int) -> list[Verdict]:
+    """Judge a run and its protocol, keep the verdicts beside it and build its report anew."""
+    from reports import build
+    from reports.audit import keep_audit
+
+    record = _audited(folder, seed)
+    keep_audit(folder, record)
+    build(folder)
+    return record.verdicts
+
+
+def _audited(folder: Path, seed: int) -> AuditRecord:
+    from orchestration.cli.auditing import audit_protocol
+    from reports.audit import AuditRecord, judge_run
+    from reports.records import read_record
+    from scenarios.schema import load_scenario
+
+    recorded = list(judge_run(folder))
+    return AuditRecord(
+        run=read_record(folder / "run.json").run,
+        audited_utc=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        seed=seed,
+        recorded=recorded,
+        played=audit_protocol(load_scenario(folder / "scenario.yaml"), seed),
+    )
+
+
+def _point_to_report(folder: Path) -> None:
+    report = folder / "report.html"
+    if report.exists():
+        click.echo(f"report: {report}")
 
 
 def _line(verdict: Verdict) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.machine import cores, shared_memory_bytes
+from orchestration.scratch import within_scratch
 from protocol.errors import InfrastructureError
 
 __all__ = ["cluster", "echo", "object_store_bytes"]
@@ -22,8 +21,6 @@ MEBIBYTE: Final = 1 << 20
 STORE_WANTED: Final = 512 * MEBIBYTE
 STORE_LEAST: Final = 80 * MEBIBYTE
 ECHO_S: Final = 60.0
-# Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
-FOLDER_LENGTH_LIMIT: Final = 30
 ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -36,7 +33,8 @@ ENVIRONMENT: Final = {
 def cluster() -> Iterator[None]:
     """Connect to Ray: reuse what this process is connected to, else start and later stop our own.
 
-    Our own is local even where a stray cluster runs, and leaves no files.
+    Our own is local even where a stray cluster runs, and leaves no files: they lie in the
+    temporary folder of the run, or in one of its own.
 
     Raises:
         InfrastructureError: Ray did not start.
@@ -48,14 +46,13 @@ def cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    folder = tempfile.mkdtemp(prefix="bauta-", dir=_short_folder())
-    try:
-        with _kept_termination():
-            _start(folder)
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with within_scratch() as folder:
+        try:
+            with _kept_termination():
+                _start(folder)
+            yield
+        finally:
+            ray.shutdown()
 
 
 def object_store_bytes() -> int:
@@ -63,7 +60,7 @@ def object_store_bytes() -> int:
     return max(STORE_LEAST, min(STORE_WANTED, shared_memory_bytes() // 2))
 
 
-def _start(folder: str) -> None:
+def _start(folder: Path) -> None:
     import ray
 
     try:
@@ -74,7 +71,7 @@ def _start(folder: str) -> None:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            _temp_dir=folder,
+            _temp_dir=str(folder),
         )
     except Exception as error:
         text = f"Ray did not start: {type(error).__name__}"
@@ -89,11 +86,6 @@ def _kept_termination() -> Iterator[None]:
     yield
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, before)
-
-
-def _short_folder() -> Path:
-    usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) <= FOLDER_LENGTH_LIMIT else Path("/tmp")  # noqa: S108
 
 
 def echo(data: bytes) -> bytes:

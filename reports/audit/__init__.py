@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from reports.audit.judge import CHECKS, judge
+from reports.audit.record import AuditRecord, keep_audit, read_audit
 from reports.audit.recorded import judge_run
 from reports.audit.rules import Rules
 from reports.audit.verdicts import ALPHA, Experiment, Verdict, Worlds
 
-__all__ = ["ALPHA", "CHECKS", "Experiment", "Rules", "Verdict", "Worlds", "judge", "judge_run"]
+__all__ = [
+    "ALPHA",
+    "CHECKS",
+    "AuditRecord",
+    "Experiment",
+    "Rules",
+    "Verdict",
+    "Worlds",
+    "judge",
+    "judge_run",
+    "keep_audit",
+    "read_audit",
+]

@@ -19,6 +19,9 @@ __all__ = ["Canary", "canaries", "canary_scan", "find"]
 WINDOW: Final = 8
 PATTERN_BYTES: Final = 16
 LEAST_DISTINCT: Final = 4
+LEAST_IN_WINDOW: Final = 3
+NUMBERS_PRINTED: Final = 8
+SEARCHED_BYTES: Final = 1 << 14
 TABLE_BITS: Final = 22
 
 Octets = npt.NDArray[np.uint8]
@@ -36,15 +39,18 @@ class Canary(NamedTuple):
 def canary_scan(trials: Sequence[Trial], rules: Rules) -> Verdict:
     """Search every other party's view, and every text a run left behind, for secrets."""
     found: list[str] = []
-    counted = scanned = 0
+    counted = scanned = views = files = 0
     for trial in trials:
         marks = canaries(trial)
         counted += len(marks)
         for place, owner, data in _places(trial, rules):
             scanned += data.nbytes
+            views += owner is not None
+            files += owner is None
             foreign = [mark for mark in marks if owner is None or owner not in mark.known_to]
             found += [f"{m.what} as {m.encoding} in {place}" for m in find(foreign, data)]
-    good = f"{counted:,} patterns not found in {scanned:,} bytes"
+    places = f"{scanned:,} bytes of {views:,} views and {files:,} other places"
+    good = f"{counted:,} patterns not found in {places}"
     return verdict("canaries", "run", list(dict.fromkeys(found)), good)
 
 
@@ -57,7 +63,7 @@ def canaries(trial: Trial) -> list[Canary]:
         for number, row in enumerate(trial.secrets.get(name, ())):
             found += _encodings(f"{name} {number}", row, owners)
             signed = row.view(f"<i{row.itemsize}") if row.dtype.kind == "u" else row
-            found += _texts(f"{name} {number}", signed, owners)
+            found += _numbers(f"{name} {number}", signed, owners)
     for view in trial.views.values():
         found += _owned(view)
     return [mark for mark in found if _recognisable(mark.pattern)]
@@ -99,30 +105,47 @@ def _owned(view: View) -> Iterator[Canary]:
             yield from _encodings(f"{loaded.name} picture {number}.{row}", picture, {CLIENT})
     for number, drawn in enumerate(view.draws):
         # Draws travel as seeds between parties by design; they must not turn up in texts.
-        yield from _encodings(f"draw {number} of {view.party}", drawn, frozenset(PARTIES))
+        what, everybody = f"draw {number} of {view.party}", frozenset(PARTIES)
+        yield from _encodings(what, drawn, everybody)
+        yield from _numbers(what, drawn, everybody)
+        shown = repr(drawn.tobytes()[:PATTERN_BYTES])[2:-1].encode()
+        yield Canary(what, "text as Python shows bytes", shown, everybody)
 
 
 def _encodings(what: str, array: Array, known_to: Collection[Party]) -> Iterator[Canary]:
     raw = np.ascontiguousarray(array).tobytes()
-    head = raw[:PATTERN_BYTES]
+    head = _varied(raw, array.itemsize, PATTERN_BYTES)
     yield Canary(what, f"raw {array.dtype}", head, known_to)
     yield Canary(what, "hex", head.hex().encode(), known_to)
-    yield Canary(what, "base64", base64.b64encode(raw[: PATTERN_BYTES - 1]), known_to)
+    # Three bytes are four letters, wherever in the array they stand.
+    yield Canary(what, "base64", base64.b64encode(_varied(raw, 3, PATTERN_BYTES - 1)), known_to)
 
 
-def _texts(what: str, row: npt.NDArray[Any], known_to: Collection[Party]) -> Iterator[Canary]:
-    """Yield a row of numbers as float32 and as the texts that printing it would give."""
-    numbers = row.reshape(-1)[:PATTERN_BYTES].tolist()
-    single = np.asarray(numbers, dtype="<f4").tobytes()[:PATTERN_BYTES]
-    yield Canary(what, "raw float32", single, known_to)
+def _numbers(what: str, row: npt.NDArray[Any], known_to: Collection[Party]) -> Iterator[Canary]:
+    """Yield a row of numbers in the other types it may be held in, and as texts of printing it."""
+    flat = row.reshape(-1)
+    for kind in (np.int8, np.int32, np.float32, np.float64):
+        held = flat.astype(kind)
+        if held.dtype != flat.dtype and np.array_equal(held, flat):
+            head = _varied(held.tobytes(), held.itemsize, PATTERN_BYTES)
+            yield Canary(what, f"raw {held.dtype}", head, known_to)
+    numbers = flat[:NUMBERS_PRINTED].tolist()
     for joiner in (", ", ",", " "):
-        text = joiner.join(str(number) for number in numbers[:8])
+        text = joiner.join(str(number) for number in numbers)
         yield Canary(what, f"decimal text with {joiner!r}", text.encode(), known_to)
+
+
+def _varied(raw: bytes, step: int, size: int) -> bytes:
+    """Return the first stretch that can be told from others: a black edge of a picture cannot."""
+    starts = range(0, min(len(raw) - size, SEARCHED_BYTES) + 1, step)
+    stretches = (raw[start : start + size] for start in starts)
+    return next(filter(_recognisable, stretches), raw[:size])
 
 
 def _recognisable(pattern: bytes) -> bool:
     """Refuse patterns that occur by chance: short ones and those of few different bytes."""
-    return len(pattern) >= PATTERN_BYTES - 4 and len(set(pattern)) >= LEAST_DISTINCT
+    varied = len(set(pattern)) >= LEAST_DISTINCT and len(set(pattern[:WINDOW])) >= LEAST_IN_WINDOW
+    return len(pattern) >= PATTERN_BYTES - 4 and varied
 
 
 def _places(trial: Trial, rules: Rules) -> Iterator[tuple[str, Party | None, Octets]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,19 +15,21 @@ from protocol.views import Array, Trial, View
 from reports.audit.alike import sessions_alike
 from reports.audit.canaries import canary_scan
 from reports.audit.discipline import flow_policy
+from reports.audit.neighbours import neighbours
 from reports.audit.relations import relations
 from reports.audit.rules import Rules
 from reports.audit.single_use import single_use
 from reports.audit.uniformity import uniformity
 from reports.audit.verdicts import ALPHA, Verdict, verdict
 from reports.checks import run_checks
-from reports.records import RunFiles, read_run
+from reports.records import OBSERVATIONS, RunFiles, read_run
 from reports.views import VIEWS, open_views
 
 __all__ = ["judge_run", "recorded_trial"]
 
-ARRAYS: Final = frozenset({".npy", ".npz"})
-TEXT_BYTES: Final = 64 << 20
+PIECE_BYTES: Final = 64 << 20
+# Longer than any pattern, so that none is cut in two.
+OVERLAP_BYTES: Final = 256
 
 
 def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
@@ -40,7 +42,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     """
     run = read_run(run_dir)
     yield from _checks(run)
-    rules = Rules(run.policy)
+    rules = Rules(run.policy, run.record.protection.insecure)
     if not (run_dir / VIEWS).is_dir():
         text = "no views were recorded: run the scenario again with --set capture=payloads"
         yield verdict("views", "run", [text], "")
@@ -48,7 +50,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     trial = recorded_trial(run)
     yield flow_policy([trial], rules)
     yield canary_scan([trial], rules)
-    yield single_use([trial], rules)
+    yield single_use([trial], rules, neighbours(run_dir, trial.run))
     for party in rules.parties:
         yield sessions_alike(trial, party)
     for party in rules.parties:
@@ -73,7 +75,7 @@ def recorded_trial(run: RunFiles) -> Trial:
         secrets=_secrets(run, seen),
         batches=_places(seen[CLIENT], "search"),
         enrolled=_places(seen[CLIENT], "enrol"),
-        texts=dict(_texts(run.path)),
+        texts=_Files(run.path),
     )
 
 
@@ -112,14 +114,30 @@ def _places(view: View, kind: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _texts(run_dir: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield every file of the run but arrays and views, and what a runtime left behind beside."""
-    for path in sorted(run_dir.rglob("*")):
-        inside = path.relative_to(run_dir)
-        if path.is_file() and path.suffix not in ARRAYS and inside.parts[0] != VIEWS:
-            yield str(inside), _head(path)
+class _Files(Mapping[str, bytes]):
+    """Every file of a run but views and the evaluator's arrays, in pieces that are read when asked.
 
+    `left/` holds what outlived the run's processes: Ray's logs and spilled objects, files in its
+    temporary folder, what it wrote into caches.
+    """
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(TEXT_BYTES)
+    def __init__(self, run_dir: Path) -> None:
+        self._pieces: dict[str, tuple[Path, int]] = {}
+        for path in sorted(run_dir.rglob("*")):
+            inside = path.relative_to(run_dir)
+            if path.is_file() and inside.parts[0] not in {VIEWS, OBSERVATIONS}:
+                for start in range(0, path.stat().st_size, PIECE_BYTES):
+                    name = f"{inside} from byte {start:,}" if start else str(inside)
+                    self._pieces[name] = path, start
+
+    def __getitem__(self, name: str) -> bytes:
+        path, start = self._pieces[name]
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(PIECE_BYTES + OVERLAP_BYTES)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pieces)
+
+    def __len__(self) -> int:
+        return len(self._pieces)

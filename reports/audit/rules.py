@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import combinations
 from typing import Final, Literal
 
@@ -13,6 +13,7 @@ from protocol.views import Seen
 __all__ = ["KNOWN_TO", "SECRETS", "Rules", "Secret"]
 
 Secret = Literal["rows", "probes", "scores", "decisions"]
+OPEN_SCORES: Final = "open_scores"
 SECRETS: Final[tuple[Secret, ...]] = ("rows", "probes", "scores", "decisions")
 
 # Who holds a secret by its role, whatever it sees: the client owns rows, probes and answers, and
@@ -26,9 +27,14 @@ KNOWN_TO: Final[dict[Secret, frozenset[Party]]] = {
 
 
 class Rules:
-    """A policy as the audit reads it: forms of messages, and coalitions that may learn nothing."""
+    """A policy as the audit reads it: forms of messages, and coalitions that may learn nothing.
 
-    def __init__(self, policy: Policy) -> None:
+    Args:
+        policy: the protocol's.
+        insecure: the run's shortcuts; what they open is announced to whom it is opened.
+    """
+
+    def __init__(self, policy: Policy, insecure: Collection[str] = ()) -> None:
         self.parties = policy.parties
         self._forms: dict[tuple[str, Party, Party, Phase], Form] = {
             (flow.kind, flow.sender, flow.receiver, flow.phase): flow.form for flow in policy.flows
@@ -38,6 +44,10 @@ class Rules:
             for coalition in policy.coalitions
             if coalition.excluded_by_trust_model
         ]
+        self._known = dict(KNOWN_TO)
+        for opening in policy.openings:
+            if opening.needs_insecure == OPEN_SCORES and OPEN_SCORES in insecure:
+                self._known["scores"] |= frozenset(opening.audience)
 
     def form(self, seen: Seen) -> Form | None:
         """Return the form a message is declared in; None if it is not declared."""
@@ -57,7 +67,6 @@ class Rules:
         for size in range(1, len(self.parties)):
             yield from combinations(self.parties, size)
 
-    @staticmethod
-    def may_know(members: Iterable[Party], secret: Secret) -> bool:
-        """Say whether one of the parties holds a secret by its role."""
-        return bool(KNOWN_TO[secret] & frozenset(members))
+    def may_know(self, members: Iterable[Party], secret: Secret) -> bool:
+        """Say whether one of the parties holds a secret by its role, or by an announced opening."""
+        return bool(self._known[secret] & frozenset(members))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from protocol.views import Array, Trial
+from reports.audit.neighbours import Neighbour
 from reports.audit.rules import Rules
 from reports.audit.verdicts import Verdict, verdict
 
@@ -25,12 +26,19 @@ class _Use(NamedTuple):
     content: bytes
 
 
-def single_use(trials: Sequence[Trial], rules: Rules) -> Verdict:
+def single_use(
+    trials: Sequence[Trial], rules: Rules, others: Iterable[Neighbour] | None = None
+) -> Verdict:
     """Find masks, seeds and masked payloads that begin alike, and labels expanded twice.
 
     The first 16 bytes are compared, so that a generator with few states shows although its
     arrays differ in length. Two honest arrays agree with probability 2^-128 per pair. Payloads are
     compared with payloads and masks with masks: a masked zero equals its mask.
+
+    Args:
+        trials: the runs that are judged.
+        rules: the policy.
+        others: runs that share their folder, compared with the trials only; None for none.
     """
     seen: dict[bytes, _Use] = {}
     found, count = [], 0
@@ -41,8 +49,29 @@ def single_use(trials: Sequence[Trial], rules: Rules) -> Verdict:
             if (first.what, first.place) != (use.what, use.place):
                 found.append(f"{use.what} in {use.place} is that of {first.what} in {first.place}")
         found += list(_expanded_twice(trial))
+    elsewhere, compared = ([], "") if others is None else _used_elsewhere(seen, others)
     good = f"{count:,} masks, seeds and masked payloads of {len(trials)} runs, no two alike"
-    return verdict("single use", "run", found, good)
+    return verdict("single use", "run", found + elsewhere, good + compared)
+
+
+def _used_elsewhere(
+    seen: Mapping[bytes, _Use], others: Iterable[Neighbour]
+) -> tuple[list[str], str]:
+    """Return what other runs used too, and how many of them were compared, for a sentence."""
+    found: list[str] = []
+    compared = unreadable = 0
+    for other in others:
+        if other.trial is None or other.rules is None:
+            unreadable += 1
+            continue
+        compared += 1
+        for use in _uses(other.trial, other.rules):
+            first = seen.get(use.content)
+            if first is not None:
+                run = f"another run, {other.path.name}"
+                found.append(f"{first.what} in {first.place} is that of {use.what} in {run}")
+    lost = f"; {unreadable:,} other runs cannot be read" if unreadable else ""
+    return found, f", nor like one of {compared:,} other recorded runs beside it{lost}"
 
 
 def _uses(trial: Trial, rules: Rules) -> Iterator[_Use]:

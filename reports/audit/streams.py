@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ def _answers(view: View, rules: Rules) -> Iterator[Sighting]:
             yield from _fields(other, rules, "opened", arrays)
 
 
-def _fields(seen: Seen, rules: Rules, way: Way, arrays: dict[str, Array]) -> Iterator[Sighting]:
+def _fields(seen: Seen, rules: Rules, way: Way, arrays: Mapping[str, Array]) -> Iterator[Sighting]:
     form = rules.form(seen)
     for name, array in arrays.items():
         ends = f"from {seen.sender}" if way == "received" else "opened"

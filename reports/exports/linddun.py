@@ -7,17 +7,55 @@ alone, so that a new flow gets its row without anybody's care. Types: linddun.or
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.flows import Flow, Policy
 from reports.wording import party_name
 
-__all__ = ["THREATS", "linddun_markdown", "threats_of"]
+__all__ = ["THREATS", "Note", "ThreatRow", "ThreatTable", "linddun_markdown", "threats_of"]
 
 THREATS: Final = (
     "linking", "identifying", "non-repudiation", "detecting", "data disclosure",
     "unawareness", "non-compliance",
 )  # fmt: skip
+_CODES: Final = dict(zip(THREATS, ("L", "I", "R", "D", "DD", "U", "N"), strict=True))
+
+
+class Note(NamedTuple):
+    """What a code in a cell of the table means."""
+
+    code: str
+    threat: str
+    text: str
+
+
+class ThreatRow(NamedTuple):
+    """One flow and, per threat, the code of its note; empty where the threat does not apply."""
+
+    flow: Flow
+    codes: tuple[str, ...]
+
+
+class ThreatTable(NamedTuple):
+    """Flows against threats, with each different text once as a note."""
+
+    rows: tuple[ThreatRow, ...]
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def of(cls, policy: Policy) -> ThreatTable:
+        """Return the table of a policy; notes are numbered by threat, in the order of flows."""
+        codes: dict[tuple[str, str], str] = {}
+        rows = []
+        for flow in policy.flows:
+            found = threats_of(flow)
+            for threat, text in found.items():
+                number = 1 + sum(known == threat for known, _ in codes)
+                codes.setdefault((threat, text), f"{_CODES[threat]}{number}")
+            cells = tuple(codes.get((name, found.get(name, "")), "") for name in THREATS)
+            rows.append(ThreatRow(flow, cells))
+        notes = [Note(code, threat, text) for (threat, text), code in codes.items()]
+        return cls(tuple(rows), tuple(sorted(notes, key=_note_order)))
 
 
 def threats_of(flow: Flow) -> dict[str, str]:
@@ -57,3 +95,8 @@ def _rows(policy: Policy) -> Iterator[str]:
         cells = [f"`{flow.kind}`, {ends}, {flow.phase}, {flow.form}"]
         cells += [found.get(threat, "–") for threat in THREATS]
         yield f"| {' | '.join(cells)} |"
+
+
+def _note_order(note: Note) -> tuple[int, int]:
+    code = _CODES[note.threat]
+    return (THREATS.index(note.threat), int(note.code.removeprefix(code)))

@@ -39,8 +39,13 @@ def pytm_model(events: Sequence[Event], policy: Policy) -> str:
 
 
 def _sent(events: Sequence[Event], policy: Policy) -> Iterator[Flow]:
-    labels = {(e.kind, e.sender, e.receiver, e.phase) for e in events}
-    yield from (flow for flow in policy.flows if flow[:4] in labels)
+    """Yield the flows of a run in the order they were first used."""
+    first: dict[tuple[str, ...], int] = {}
+    for event in events:
+        label = (event.kind, event.sender, event.receiver, event.phase)
+        first[label] = min(event.lamport, first.get(label, event.lamport))
+    used = [flow for flow in policy.flows if flow[:4] in first]
+    yield from sorted(used, key=lambda flow: first[flow[:4]])
 
 
 def _flow(number: int, flow: Flow) -> Iterator[str]:

@@ -11,10 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from protocol.parties import PHASES
+from reports.audit.record import AuditRecord
 from reports.disclosure import coalitions, matrix, openings, party_views, undeclared
+from reports.exports.dataflow import dataflow_svg
+from reports.exports.linddun import THREATS, ThreatTable
 from reports.figures import compute_figure, curves_figure, scores_figure
 from reports.html import tables
 from reports.html.accuracy import accuracy_table, target_name
+from reports.html.answers import leak_rows
+from reports.html.audit import audit_view, subject_name
 from reports.html.headline import banners, check_name, target_fpir, tiles, verdict
 from reports.records import RunFiles
 from reports.sequence import mermaid
@@ -26,12 +31,13 @@ __all__ = ["render"]
 TEMPLATE: Final = "report.html.j2"
 
 
-def render(run: RunFiles, summary: Mapping[str, Any]) -> str:
+def render(run: RunFiles, summary: Mapping[str, Any], audit: AuditRecord | None = None) -> str:
     """Return the report of a run as one HTML page; equal inputs give equal pages.
 
     Args:
         run: the files of the run.
         summary: the content of its `summary.json`.
+        audit: the content of its `audit.json`, if it was audited.
     """
     return (
         _environment()
@@ -40,6 +46,7 @@ def render(run: RunFiles, summary: Mapping[str, Any]) -> str:
             **_headline(run, summary),
             **_numbers(run, summary),
             **_disclosure(run, summary),
+            **_review(run, audit),
             **_figures(run, summary),
         )
     )
@@ -71,6 +78,7 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
         "party_rows": tables.party_rows(traffic),
         "probe_bars": tables.byte_bars(traffic["per_probe_bytes"]["kinds"]),
         "entry_bars": tables.byte_bars(traffic["per_entry_bytes"]["kinds"]),
+        "leak_rows": leak_rows(run.record),
         "protection_rows": list(tables.protection_rows(run.record, summary["run"])),
         "run_rows": list(tables.run_rows(summary["run"])),
         "environment_rows": list(tables.environment_rows(summary["environment"])),
@@ -81,6 +89,7 @@ def _disclosure(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "views": party_views(run.events, run.policy, summary["run"]["answer"]),
         "answer": tables.answer_text(summary["run"]),
+        "metadata_rows": list(tables.metadata_rows(summary["run"])),
         "matrix": matrix(run.events, run.policy),
         "openings": openings(run.events, run.policy),
         "coalitions": coalitions(run.policy),
@@ -90,6 +99,17 @@ def _disclosure(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
         # Built from fixed markup and escaped texts only.
         "sequence_svg": Markup(sequence_svg(run.events, run.policy)),  # noqa: S704
         "legend_svg": Markup(legend_svg()),  # noqa: S704
+    }
+
+
+def _review(run: RunFiles, audit: AuditRecord | None) -> dict[str, Any]:
+    return {
+        "audit": audit_view(audit, run.policy),
+        "threats": ThreatTable.of(run.policy),
+        "threat_names": THREATS,
+        "flows_used": {(e.kind, e.sender, e.receiver, e.phase) for e in run.events},
+        # Built from fixed markup and escaped texts only.
+        "dataflow_svg": Markup(dataflow_svg(run.events, run.policy)),  # noqa: S704
     }
 
 
@@ -138,5 +158,6 @@ def _environment() -> Environment:
         party=party_name,
         counted=counted,
         check=check_name,
+        subject=subject_name,
     )
     return environment

@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
 from reports.answers import LEVELS
+from reports.html.answers import budget_text, leak_text
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
-from reports.records import CostRow, Leakage, RunRecord
+from reports.records import CostRow, RunRecord
 from reports.wording import PARTY_NAMES, changed, count, decimal, duration, party_name, size
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "byte_bars",
     "environment_rows",
     "link_rows",
+    "metadata_rows",
     "party_rows",
     "phase_rows",
     "probe_rows",
@@ -134,8 +136,8 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
     yield "Answer given to the client", answer_text(run)
-    yield "What answers give away", _leakage(record.leakage)
-    yield "Query budget", _budget(record.leakage)
+    yield "What answers give away", leak_text(record.leakage)
+    yield "Query budget", budget_text(record)
     yield "Network", protection.network
 
 
@@ -147,21 +149,18 @@ def answer_text(run: Row) -> str:
     return f"{name}: {LEVELS[level]}; {most} {'bit' if bits == 1 else 'bits'} per probe"
 
 
-def _leakage(found: Leakage | None) -> str:
-    if found is None:
-        return "not measured for rows of this length"
-    what = "exact scores" if found.level == "scores" else f"answers of level {found.level}"
-    return (
-        f"a row, to cosine {found.cosine}, by {found.queries:,} {what} (measured on a synthetic "
-        f"row; {found.attack})"
+def metadata_rows(run: Row) -> Iterator[tuple[str, str]]:
+    """Yield what sizes, counts and times tell everyone who takes part, secrets aside."""
+    yield "Rows of the gallery", count(run["entries"])
+    yield "Length of a row", f"{count(run['dimension'])} elements of {run['ring_bits']} bits"
+    yield (
+        "Probes, and how they are grouped",
+        f"{count(run['probes'])}, in batches of {run['batch']}",
     )
-
-
-def _budget(found: Leakage | None) -> str:
-    if found is None or found.budget is None:
-        return "none: nothing limits how often a client asks"
-    enough = "enough" if found.budget >= found.queries else "too few"
-    return f"{found.budget:,} probes, {enough} for this attack"
+    if run["changes"]:
+        yield "Gallery changes", changed(run["changes"])
+    yield "Level of the answer", LEVELS[run["answer"]]
+    yield "When each message was sent, and how long a party computed", "to everyone on the link"
 
 
 def run_rows(run: Row) -> Iterator[tuple[str, str]]:

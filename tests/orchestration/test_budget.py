@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from orchestration.assembly import PartyBrief, build_program
+from orchestration.assembly import PartyBrief, brief_with, build_program
 from orchestration.job import run_job
 from orchestration.leakage import measure_leakage
+from orchestration.ledger import QueryLedger
 from orchestration.prepare import prepare
 from orchestration.progress import Progress
 from orchestration.runtime.memory import run_in_memory
-from protocol.errors import PolicyViolationError
+from protocol.errors import DataError, PolicyViolationError, ScenarioError
+from reports.html.answers import leak_rows
 from reports.html.tables import protection_rows
 from reports.records import read_run
 from reports.summary import summarise
@@ -93,3 +97,95 @@ def test_answers_give_a_row_away(level: str, most: int) -> None:
 
 def test_rows_that_are_too_long_are_not_attacked() -> None:
     assert measure_leakage(dimension=2048, scale=127, threshold=1, level="scores") is None
+
+
+def counted(budget: int) -> Scenario:
+    return msgspec.structs.replace(scenario(budget), ledger="ward-3")
+
+
+def test_runs_of_one_ledger_share_a_budget(tmp_path: Path) -> None:
+    first, second = (
+        read_run(run_job(counted(12), data_root=None, out_root=tmp_path, on_progress=ignore))
+        for _ in range(2)
+    )
+    assert [first.record.queries.spent_before, second.record.queries.spent_before] == [0, 6]
+    rows = dict(protection_rows(second.record, summarise(second)["run"]))
+    assert "ledger ward-3: 6 before this run, 6 in it, 0 left" in rows["Query budget"]
+    runs = set(tmp_path.glob("budget/*"))
+    with pytest.raises(ScenarioError, match="12 probes is spent: ledger ward-3 counts 12") as error:
+        run_job(counted(12), data_root=None, out_root=tmp_path, on_progress=ignore)
+    assert (error.value.exit_code, error.value.where) == (2, "budget")
+    assert set(tmp_path.glob("budget/*")) == runs
+
+
+def test_another_ledger_and_a_run_without_one_count_for_themselves(tmp_path: Path) -> None:
+    for chosen in (counted(6), msgspec.structs.replace(counted(6), ledger="other"), scenario(6)):
+        run_job(chosen, data_root=None, out_root=tmp_path, on_progress=ignore)
+    assert len(list((tmp_path / "ledgers").iterdir())) == 2
+
+
+def test_a_run_may_ask_what_an_earlier_one_left(tmp_path: Path) -> None:
+    run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    with pytest.raises(PolicyViolationError, match="9 probes, 6 of them spent in earlier runs"):
+        run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    with pytest.raises(ScenarioError, match="is spent"):
+        run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+
+
+@pytest.mark.parametrize("server", ["model_provider", "gallery_holder"])
+def test_a_server_counts_earlier_runs_by_itself(server: str) -> None:
+    prepared = prepare(counted(6), None, ignore)
+    briefs = dict(prepared.briefs)
+    party = next(party for party in briefs if party == server)
+    briefs[party] = brief_with(briefs[party], spent=3)
+    programs = {party: build_program(brief) for party, brief in briefs.items()}
+    with pytest.raises(PolicyViolationError, match="3 of them spent") as error:
+        run_in_memory(
+            programs,
+            run=prepared.plan.run,
+            insecure=frozenset({"trusted_dealer"}),
+            protocol="dealer",
+            seed=1,
+        )
+    assert error.value.where == server
+
+
+def test_runs_at_the_same_time_take_turns(tmp_path: Path) -> None:
+    ledger = QueryLedger(tmp_path, "ward-3")
+    with ThreadPoolExecutor(8) as pool:
+        spent = list(pool.map(lambda n: ledger.take(f"run-{n}", "s", 5, 1000), range(40)))
+    assert sorted(spent) == list(range(0, 200, 5))
+
+
+def test_a_ledger_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ledgers").mkdir()
+    (tmp_path / "ledgers" / "ward-3.jsonl").write_text('{"run": "x"}\n')
+    with pytest.raises(DataError, match="not a query ledger"):
+        run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+
+
+def test_a_ledger_needs_a_budget() -> None:
+    with pytest.raises(ScenarioError, match="a ledger counts a budget"):
+        parse_scenario("name: x\nledger: ward-3\n")
+
+
+def test_the_report_shows_both_attacks(tmp_path: Path) -> None:
+    used, scores = leak_rows(read_run(play(tmp_path, 6)).record)
+    assert (used.level, used.covered) == ("output bitmap", False)
+    assert (scores.level, scores.answers, scores.covered) == ("exact scores", "16", False)
+    unlimited = msgspec.structs.replace(scenario(6), budget=None)
+    run = run_job(unlimited, data_root=None, out_root=tmp_path, on_progress=ignore)
+    assert [row.covered for row in leak_rows(read_run(run).record)] == [None, None]
+
+
+def test_the_console_tells_what_is_left(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from reports.console import render
+    from reports.summary import build
+
+    path = run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    console = Console(width=200, file=StringIO(), record=True)
+    console.print(render(build(path, report=False)))
+    text = console.export_text()
+    assert "9 probes over the runs of ledger ward-3: 0 before, 6 in this run, 3 left" in text

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from orchestration.job import run_job
+from orchestration.job import _patience_s, run_job
 from orchestration.record import probe_latencies_s
 from protocol.errors import ScenarioError
 from scenarios.schema import parse_scenario
@@ -111,3 +111,11 @@ def test_a_scenario_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> Non
     with pytest.raises(ScenarioError, match="BAUTA_DATA"):
         run_job(scenario, data_root=None, out_root=tmp_path, on_progress=lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parties_wait_longer_where_many_pictures_are_enrolled() -> None:
+    """The dealer hears nothing until all are enrolled, which takes minutes on a slow machine."""
+    templates = parse_scenario(TEMPLATES, ["data.entries=100000"])
+    pictures = parse_scenario("name: faces\ndata: {entries: 1680}\ninsecure: [trusted_dealer]\n")
+    assert _patience_s(templates) == 120
+    assert _patience_s(pictures) == 120 + 840

@@ -14,7 +14,7 @@ from orchestration.progress import Progress
 from protocol.errors import DataError
 from protocol.views import Seen
 from reports.records import read_events
-from reports.views import open_views
+from reports.views import MAPPED_BYTES, StoredArrays, open_views
 from scenarios.schema import parse_scenario
 
 SCENARIO = """
@@ -136,3 +136,21 @@ def test_an_unknown_party_and_a_name_out_of_the_folder_are_refused(
     lines.write_text(lines.read_text().replace("messages/000000", "../../000000"))
     with pytest.raises(DataError, match="not a record of a view"):
         open_views(path).party("client")
+
+
+def test_large_arrays_are_mapped_not_held(tmp_path: Path) -> None:
+    large = np.arange(MAPPED_BYTES, dtype=np.uint16)
+    np.save(tmp_path / "large.npy", large)
+    np.save(tmp_path / "small.npy", large[:8])
+    stored = StoredArrays(tmp_path.resolve(), {"a": "large.npy", "b": "small.npy"})
+    assert {name: array.shape for name, array in stored.items()} == {"a": large.shape, "b": (8,)}
+    assert np.array_equal(stored["a"], large)
+    assert isinstance(stored["a"].base, np.memmap)
+    assert not isinstance(stored["b"].base, np.memmap)
+    assert type(stored["a"]) is np.ndarray
+
+
+def test_a_large_file_that_is_no_array_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "large.npy").write_bytes(bytes(2 * MAPPED_BYTES))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        StoredArrays(tmp_path.resolve(), {"a": "large.npy"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ Change = Callable[[list[Event]], list[Event]]
 def changed(folder: Path, change: Change) -> Path:
     lines = (msgspec.json.encode(e) + b"\n" for e in change(read_events(GOLDEN)))
     (folder / "journal.jsonl").write_bytes(b"".join(lines))
+    shutil.copy(GOLDEN / "scenario.yaml", folder)
     return folder
 
 

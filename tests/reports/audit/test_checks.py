@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from protocol.search.policies import policy_named
-from protocol.views import Expansion, Seen, Trial, View
+from protocol.search.policies import policy_named, policy_names
+from protocol.views import Expansion, Input, Seen, Trial, View
 from reports.audit.canaries import Canary, canary_scan, find
 from reports.audit.metadata import same_metadata
 from reports.audit.rules import Rules
@@ -91,6 +92,35 @@ def test_secrets_in_texts_and_in_views_are_found() -> None:
     assert canary_scan([trial(masked(uniform(64)), secrets=secret)], RULES).passed
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "float32", "float64"])
+def test_rows_are_found_in_whatever_type_they_were_kept(kind: str) -> None:
+    row = np.array([[0, 0, 0, 0, 0, 0, 5, -7, 19, 101, -3, 44, 8, 9, -100, 2]], dtype=np.int16)
+    secret = {"rows": row.view(np.uint16)}
+    kept = b"kept: " + row.astype(kind).tobytes() + b"."
+    found = canary_scan([trial(secrets=secret, texts={"left/tmp": kept})], RULES)
+    assert "rows 0 as raw" in found.detail
+    assert canary_scan([trial(secrets=secret, texts={"left/tmp": bytes(4096)})], RULES).passed
+
+
+def test_a_picture_with_a_black_edge_is_found() -> None:
+    picture = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    picture[0, 20] = np.arange(96).reshape(32, 3)
+    client = View("client", [], [], [], [Input("gallery", picture)], {})
+    texts = {"spill": b"head" + picture.tobytes()}
+    found = canary_scan([trial(views={"client": client}, texts=texts)], RULES)
+    assert "gallery picture 0.0 as raw uint8 in spill" in found.detail
+
+
+@pytest.mark.parametrize("shown", [str, repr, bytes.hex, list])
+def test_a_seed_is_found_as_python_prints_it(shown: Callable[[bytes], object]) -> None:
+    seed = bytes(range(7, 247, 15))
+    drawn = np.frombuffer(seed + bytes(16), dtype=np.uint8)
+    client = View("client", [], [drawn], [], [], {})
+    texts = {"worker.out": f"seed {shown(seed)}".encode()}
+    found = canary_scan([trial(views={"client": client}, texts=texts)], RULES)
+    assert "draw 0 of client" in found.detail
+
+
 def test_a_payload_that_comes_back_in_another_run_is_found() -> None:
     one = trial(masked(uniform(16), event="sent"), run="one")
     two = trial(masked(uniform(16), event="sent"), run="two")
@@ -112,3 +142,12 @@ def test_sizes_that_depend_on_secrets_are_found() -> None:
     assert same_metadata([alike], "gallery_holder").passed
     unlike = Worlds("worlds", [one], [two], frozenset())
     assert "34 bytes" in same_metadata([unlike], "gallery_holder").detail
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_scores_are_the_clients_only_where_the_run_says_that_it_opens_them(name: str) -> None:
+    policy = policy_named(name)
+    for insecure, known in (((), False), (("open_scores",), True), (("trusted_dealer",), False)):
+        rules = Rules(policy, insecure)
+        assert rules.may_know(["client", "gallery_holder"], "scores") == known
+        assert not rules.may_know(["gallery_holder"], "scores")
