@@ -6,14 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from orchestration import assembly
 from orchestration.assembly import PartyBrief
 from orchestration.capture import Recording, drawing
+from orchestration.cli.main import main
 from orchestration.job import run_job
 from orchestration.progress import Progress
+from protocol.errors import PolicyViolationError
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from reports.audit import Verdict, judge_run
+from reports.views import open_views
 from scenarios.schema import parse_scenario
 
 SCENARIO = """
@@ -67,3 +71,36 @@ def test_a_seed_that_an_earlier_run_used_is_found(
     found = single_use_of(second)
     assert not found.passed
     assert f"another run, {first.name}" in found.detail
+
+
+def test_an_aborted_run_is_judged_by_what_it_left(tmp_path: Path) -> None:
+    with pytest.raises(PolicyViolationError):
+        run_job(
+            parse_scenario(SCENARIO, ["budget=5"]),
+            data_root=None,
+            out_root=tmp_path,
+            on_progress=ignore,
+        )
+    (failed,) = tmp_path.rglob("failed.json")
+    result = CliRunner().invoke(main, ["audit", str(failed.parent)])
+    assert result.exit_code == 0, result.output
+    assert "until it was aborted, all in the policy" in result.output
+    seed = open_views(failed.parent).party("dealer").draws[0].tobytes()
+    failed.write_text(failed.read_text().replace("budget", f"budget {seed.hex()}", 1))
+    result = CliRunner().invoke(main, ["audit", str(failed.parent)])
+    assert result.exit_code == 1
+    assert "draw 0 of dealer as hex in failed.json" in result.output
+
+
+def test_an_aborted_run_without_views_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(PolicyViolationError):
+        run_job(
+            parse_scenario(SCENARIO, ["budget=5", "capture=none"]),
+            data_root=None,
+            out_root=tmp_path,
+            on_progress=ignore,
+        )
+    (failed,) = tmp_path.rglob("failed.json")
+    result = CliRunner().invoke(main, ["audit", str(failed.parent)])
+    assert result.exit_code == 2
+    assert "recorded no views" in result.output
