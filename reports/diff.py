@@ -14,7 +14,8 @@ import msgspec
 from protocol.flows import Policy
 from protocol.search.policies import policy_named
 from reports.disclosure import openings
-from reports.records import Event, protocol_of, read_events
+from reports.protocols import protocol_of
+from reports.records import Event, read_events
 
 __all__ = ["Change", "compare", "opened_run", "regressions"]
 

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from protocol.errors import DataError
 from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
-from protocol.search.policies import policy_named, policy_names
+from protocol.search.policies import policy_named
 
 __all__ = [
     "OBSERVATIONS",
     "RECORD",
+    "SCENARIO",
     "Arrays",
     "CostRow",
     "Event",
@@ -32,12 +33,12 @@ __all__ = [
     "Queries",
     "RunFiles",
     "RunRecord",
-    "protocol_of",
     "read_events",
     "read_journal",
     "read_observations",
     "read_record",
     "read_run",
+    "was_aborted",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -250,21 +251,6 @@ def read_record(path: Path) -> RunRecord:
         raise DataError(f"not a run record: {error}", where=str(path), hint=_INCOMPLETE) from error
 
 
-def protocol_of(run_dir: Path) -> str:
-    """Return the search protocol of a run, finished or aborted: what its scenario says.
-
-    Raises:
-        DataError: there is no scenario, or it names no protocol that exists.
-    """
-    path = run_dir / SCENARIO
-    search = _mapping(_read_bytes(path).decode("utf-8", errors="replace"), path).get("search")
-    name = search.get("protocol") if isinstance(search, dict) else None
-    if name not in policy_names():
-        known = ", ".join(policy_names())
-        raise DataError("names no search protocol", where=str(path), hint=f"one of {known}")
-    return str(name)
-
-
 def read_journal(path: Path, run: str) -> list[Event]:
     """Read `journal.jsonl`, whose events must all belong to `run`.
 
@@ -341,9 +327,14 @@ def _check_rows(arrays: Arrays, name: str, shape: tuple[int, int], path: Path) -
         raise DataError(text, where=str(path), hint=_INCOMPLETE)
 
 
+def was_aborted(run_dir: Path) -> bool:
+    """Return whether a directory is one of a run that was aborted."""
+    return (run_dir / FAILED).exists() and not (run_dir / RECORD).exists()
+
+
 def _refuse_failed(run_dir: Path) -> None:
     """Say so where a run was aborted, instead of naming the first file it lacks."""
-    if (run_dir / FAILED).exists() and not (run_dir / RECORD).exists():
+    if was_aborted(run_dir):
         text = "this run was aborted: there is nothing to report on"
         raise DataError(text, where=str(run_dir), hint=f"{FAILED} there says why")
 

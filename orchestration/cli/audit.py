@@ -63,10 +63,16 @@ def _of_scenario(target: str, seed: int) -> list[Verdict]:
 
 
 def _of_run(folder: Path, seed: int) -> list[Verdict]:
-    """Judge a run and its protocol, keep the verdicts beside it and build its report anew."""
-    from reports import build
-    from reports.audit import keep_audit
+    """Judge a run and its protocol, keep the verdicts beside it and build its report anew.
 
+    A run that was aborted has no report; it is judged by what it left.
+    """
+    from reports import build
+    from reports.audit import judge_aborted, keep_audit
+    from reports.records import was_aborted
+
+    if was_aborted(folder):
+        return list(judge_aborted(folder))
     record = _audited(folder, seed)
     keep_audit(folder, record)
     build(folder)

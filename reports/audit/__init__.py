@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.audit.aborted import judge_aborted
 from reports.audit.judge import CHECKS, judge
 from reports.audit.record import AuditRecord, keep_audit, read_audit
 from reports.audit.recorded import judge_run
@@ -17,6 +18,7 @@ __all__ = [
     "Verdict",
     "Worlds",
     "judge",
+    "judge_aborted",
     "judge_run",
     "keep_audit",
     "read_audit",

@@ -10,7 +10,7 @@ from protocol.errors import DataError
 from protocol.search.policies import policy_named
 from protocol.views import Trial
 from reports.audit.rules import Rules
-from reports.records import protocol_of
+from reports.protocols import protocol_of
 from reports.views import VIEWS, open_views
 
 __all__ = ["Neighbour", "neighbours"]

@@ -25,7 +25,7 @@ from reports.checks import run_checks
 from reports.records import OBSERVATIONS, RunFiles, read_run
 from reports.views import VIEWS, open_views
 
-__all__ = ["judge_run", "recorded_trial"]
+__all__ = ["RunTexts", "judge_run", "recorded_trial"]
 
 PIECE_BYTES: Final = 64 << 20
 # Longer than any pattern, so that none is cut in two.
@@ -75,7 +75,7 @@ def recorded_trial(run: RunFiles) -> Trial:
         secrets=_secrets(run, seen),
         batches=_places(seen[CLIENT], "search"),
         enrolled=_places(seen[CLIENT], "enrol"),
-        texts=_Files(run.path),
+        texts=RunTexts(run.path),
     )
 
 
@@ -114,7 +114,7 @@ def _places(view: View, kind: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-class _Files(Mapping[str, bytes]):
+class RunTexts(Mapping[str, bytes]):
     """Every file of a run but views and the evaluator's arrays, in pieces that are read when asked.
 
     `left/` holds what outlived the run's processes: Ray's logs and spilled objects, files in its

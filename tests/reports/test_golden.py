@@ -16,7 +16,8 @@ from orchestration.job import run_job
 from orchestration.progress import Progress
 from protocol.search.policies import policy_named, policy_names
 from reports.diff import compare, opened_run
-from reports.records import Event, protocol_of, read_events
+from reports.protocols import protocol_of
+from reports.records import Event, read_events
 from scenarios.schema import parse_scenario
 
 GOLDEN = Path(__file__).parent.parent / "golden"
