@@ -10,6 +10,7 @@ import click
 from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
+from orchestration.cli.evaluate_mixing import mixing
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
@@ -137,3 +138,4 @@ def _answer(
 evaluate.add_command(frontier)
 evaluate.add_command(inputs)
 evaluate.add_command(mapping)
+evaluate.add_command(mixing)
