@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.metrics import wilson_interval
 
-__all__ = ["input_lines"]
+__all__ = ["input_lines", "mixing_lines"]
 
 
 def input_lines(points: Sequence[Any]) -> list[str]:
@@ -17,6 +17,20 @@ def input_lines(points: Sequence[Any]) -> list[str]:
         f"{'same picture %':>18}{'other picture %':>18}{'other, FMR 0.1 %':>18}"
     )
     return [head, *(_line(point) for point in points)]
+
+
+def mixing_lines(points: Sequence[Any], embedding_cosine: float | None) -> list[str]:
+    """Return one line per state of an eavesdropper's knowledge, and what the mixing costs."""
+    names = {0: "mixing unknown, ignored", None: "mixing known"}
+    lines = [f"{'adversary':<36}{'corr.':>7}{'same picture %':>18}{'other picture %':>18}"]
+    for point in points:
+        name = names.get(point.uploads, "mixing estimated from one upload")
+        same = _share(point.same_picture, point.faces)
+        other = _share(point.other_picture, point.faces)
+        lines.append(f"{name:<36}{point.correlation:>7.2f}{same:>18}{other:>18}")
+    if embedding_cosine is not None:
+        lines.append(f"cosine of embeddings with and without mixing: {embedding_cosine:.4f}")
+    return lines
 
 
 def _line(point: Any) -> str:  # noqa: ANN401 - an attack point of any source

@@ -11,6 +11,7 @@ from orchestration.cli.evaluate_ablations import ablations
 from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
+from orchestration.cli.evaluate_mixing import mixing
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
@@ -139,3 +140,4 @@ evaluate.add_command(ablations)
 evaluate.add_command(frontier)
 evaluate.add_command(inputs)
 evaluate.add_command(mapping)
+evaluate.add_command(mixing)

@@ -80,8 +80,8 @@ LADDERS: Final = {
             (3.2e6, 1.6e6, 8e5),
         ),
         Ladder("pixels", "luminance pixels", _plane(1), (1e5, 5e4)),
-        Ladder("means2", "2x2 means", _plane(2), (1e5, 5e4, 2.5e4)),
-        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
+        Ladder("means2", "2x2 means", _plane(2), (5e4, 2.5e4)),
+        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4)),
     )
 }
 

@@ -13,7 +13,15 @@ from orchestration.benchmarks.inputs.mechanisms import Mechanism, luminance
 from parties.model_provider import RgbEmbedder
 from scenarios.datasets import DataSet
 
-__all__ = ["AttackFaces", "AttackPoint", "attack_faces", "attack_points"]
+__all__ = [
+    "AttackFaces",
+    "AttackPoint",
+    "attack_faces",
+    "attack_points",
+    "correlation",
+    "grey",
+    "units_of",
+]
 
 Pictures = NDArray[np.uint8]
 Units = NDArray[np.float32]
@@ -71,7 +79,7 @@ def attack_faces(dataset: DataSet, network: RgbEmbedder, count: int) -> AttackFa
     chosen = people[:: max(1, len(people) // count)][:count]
     first = dataset.load([dataset.pictures_of(name)[0] for name in chosen])
     second = dataset.load([dataset.pictures_of(name)[1] for name in chosen])
-    same, other = _units(network, first), _units(network, second)
+    same, other = units_of(network, first), units_of(network, second)
     pairs = same @ other.T
     impostors = pairs[~np.eye(len(chosen), dtype=np.bool_)]
     loose, strict = (float(np.quantile(impostors, 1 - rate)) for rate in (FMR, STRICT_FMR))
@@ -89,14 +97,14 @@ def attack_points(
     for mechanism in found:
         for epsilon in epsilons:
             planes = mechanism.recovered(faces.pictures, epsilon, np.random.default_rng(seed))
-            units = _units(network, _grey(planes))
+            units = units_of(network, grey(planes))
             same = np.einsum("td,td->t", units, faces.same) > faces.threshold
             other = np.einsum("td,td->t", units, faces.other)
             point = AttackPoint(
                 mechanism=mechanism.name,
                 epsilon=epsilon,
                 element_epsilon=None if epsilon is None else epsilon / mechanism.elements,
-                correlation=_correlation(planes, luminance(faces.pictures)),
+                correlation=correlation(planes, luminance(faces.pictures)),
                 same_picture=int(same.sum()),
                 other_picture=int((other > faces.threshold).sum()),
                 other_picture_strict=int((other > faces.strict).sum()),
@@ -107,17 +115,19 @@ def attack_points(
                 break
 
 
-def _grey(planes: NDArray[np.float32]) -> Pictures:
+def grey(planes: NDArray[np.float32]) -> Pictures:
     """Return recovered luminance as pictures the RGB network reads."""
     shades = np.clip(planes + 128, 0, 255).astype(np.uint8)
     return np.repeat(shades[..., None], 3, axis=3)
 
 
-def _correlation(found: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+def correlation(found: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+    """Return the mean correlation of planes [B,112,112] with their true ones."""
     pairs = zip(found.reshape(len(found), -1), true.reshape(len(true), -1), strict=True)
     return float(np.mean([np.corrcoef(one, two)[0, 1] for one, two in pairs]))
 
 
-def _units(network: RgbEmbedder, pictures: Pictures) -> Units:
+def units_of(network: RgbEmbedder, pictures: Pictures) -> Units:
+    """Return unit embeddings [B,d] of pictures."""
     values = network.embed_pictures(pictures)
     return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))

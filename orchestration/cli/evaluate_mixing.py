@@ -1,0 +1,73 @@
+"""`bauta evaluate mixing`: what a secret mixing of channels costs, and how little it hides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["mixing"]
+
+TRAINING = 100
+
+
+@click.command()
+@click.argument("scenario", default="accuracy-inputs")
+@click.option("--student", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--faces", default=40, show_default=True, help="Faces attacked.")
+@click.option("--uploads", default=10, show_default=True, help="Uploads tried, one at a time.")
+@click.option("--seed", type=int, help="Of the key.  [default: the scenario's]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+def mixing(
+    *,
+    scenario: str,
+    student: Path | None,
+    faces: int,
+    uploads: int,
+    seed: int | None,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Mix 63 fused channels by a secret orthogonal matrix, and eavesdrop.
+
+    The adversary knows faces in general and one upload of somebody else, and attacks other
+    uploads. With --student, also what the mixing costs that network.
+    """
+    import numpy as np
+
+    from orchestration.benchmarks.inputs.measure import attack_faces
+    from orchestration.benchmarks.inputs.mixing import MixedChannels, eavesdrop, rounding_cost
+    from orchestration.cli.results import finish
+    from orchestration.training import load_teacher
+    from parties.model_provider import read_student
+    from reports.input_rates import mixing_lines
+    from scenarios.datasets import open_dataset
+    from scenarios.resources import check_runnable, data_root
+    from scenarios.schema import load_scenario
+
+    loaded = load_scenario(scenario)
+    check_runnable(loaded, data_root())
+    dataset = open_dataset(loaded.data, data_root(), seed=loaded.seed)
+    network = load_teacher(loaded.network.teacher, data_root())
+    seed = loaded.seed if seed is None else seed
+    people = dataset.training_identities()[:TRAINING]
+    training = dataset.load([dataset.pictures_of(name)[0] for name in people])
+    attacked = attack_faces(dataset, network, faces)
+    singles = [name for name in dataset.test_identities() if len(dataset.pictures_of(name)) == 1]
+    intercepted = dataset.load([dataset.pictures_of(name)[0] for name in singles[:uploads]])
+    deployment = MixedChannels.drawn(training, np.random.default_rng(seed))
+    found = list(eavesdrop(deployment, intercepted, attacked, network))
+    cost = None
+    if student is not None:
+        cost = rounding_cost(deployment, read_student(student), training, attacked.pictures)
+    content = {
+        "data": dataset.name,
+        "network": loaded.network.teacher,
+        "student": None if student is None else student.name,
+        "seed": seed,
+        "training_pictures": len(training),
+        "embedding_cosine": cost,
+        "points": found,
+    }
+    finish("evaluate mixing", content, mixing_lines(found, cost), as_json=as_json, out=out)
