@@ -129,7 +129,7 @@ def test_noise_on_pixels_reaches_a_network_that_knows_nothing_of_it() -> None:
     assert seen[0].astype(float).std() == pytest.approx(np.sqrt(2) * 25.5, rel=0.05)
     assert "epsilon 10 per pixel value" in noisy.says
     with pytest.raises(ScenarioError, match="pixel_epsilon"):
-        with_pixel_noise(source(), 21.0)
+        with_pixel_noise(source(), 1025.0)
     with pytest.raises(ScenarioError, match="take no noise"):
         with_pixel_noise(open_source("stored:ms1m", None), 10.0)
 
