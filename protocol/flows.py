@@ -18,6 +18,7 @@ __all__ = [
     "FEATURE_FLOWS",
     "Answer",
     "Coalition",
+    "Elements",
     "Flow",
     "Form",
     "Knowledge",
@@ -30,11 +31,26 @@ __all__ = [
 ]
 
 Form = Literal["plain", "protected", "share", "masked", "output", "control"]
+WORD_BYTES: Final = 8
 Answer = Literal["match", "any", "count", "identity", "verified"]
 
 
+class Elements(NamedTuple):
+    """How the 64-bit words of a message hold values; needed where their type does not tell.
+
+    Shares of a value are put together by `combine`. A value of one bit is the lowest of its word.
+    """
+
+    combine: Literal["sum", "xor"]
+    bits: Literal[1, 64] = 64
+
+
 class Flow(NamedTuple):
-    """One permitted message: kind, ends, place in the run, form, content and reason."""
+    """One permitted message: kind, ends, place in the run, form, content and reason.
+
+    Without `elements`, bytes and 64-bit words are packed bits, and other unsigned integers are
+    ring elements, as are words in a policy whose ring has 64 bits.
+    """
 
     kind: str
     sender: Party
@@ -45,6 +61,7 @@ class Flow(NamedTuple):
     carries: str
     why: str
     needs_insecure: str | None = None
+    elements: Elements | None = None
 
 
 class Opening(NamedTuple):
@@ -123,6 +140,12 @@ class Policy(NamedTuple):
         """Return the row of a message; None if the policy has none."""
         label = (kind, sender, receiver, phase)
         return next((flow for flow in self.flows if flow[:4] == label), None)
+
+    def adds(self, flow: Flow | None, itemsize: int) -> bool:
+        """Say whether elements of this many bytes are ring elements; others are packed bits."""
+        if itemsize == WORD_BYTES and flow is not None and flow.elements is not None:
+            return flow.elements.combine == "sum"
+        return itemsize in {2, 4} or (itemsize == WORD_BYTES and self.ring_bits == 8 * WORD_BYTES)
 
     def flow_for(
         self, kind: str, sender: Party, receiver: Party, phase: Phase, insecure: frozenset[str]

@@ -18,7 +18,7 @@ from protocol.parties import CLIENT, GALLERY_HOLDER, MODEL_PROVIDER, Party, Phas
 from protocol.plan import RunPlan, Step
 from protocol.search.crypten import correlations as engine
 from protocol.search.crypten import costs
-from protocol.search.crypten.exchange import PARTY_OF, Link, frame_sizes
+from protocol.search.crypten.exchange import PARTY_OF, Kind, Link, frame_sizes, opened_kinds
 from protocol.search.crypten.ranks import THIRD_PARTY, Provider
 from protocol.search.shape import SearchShape
 from protocol.sharing.prg import SEED_BYTES
@@ -87,17 +87,22 @@ class _Costs(EvaluatedCosts):
         yield from ()
 
     def evaluation(self, shape: SearchShape) -> Iterator[DeclaredMessage]:
+        sizes = engine_shape(shape)
         for rank in range(len(SERVERS)):
-            sent = costs.online(rank, engine_shape(shape))
-            yield from _transfers(rank, shape.session, "online", sent)
+            sent = costs.online(rank, sizes)
+            yield from _transfers(rank, shape.session, "online", sent, opened_kinds(sizes))
         yield from answers(shape, SERVERS, answer_round(shape))
 
 
 def _transfers(
-    rank: int, session: str, phase: Phase, transfers: Sequence[costs.Sent]
+    rank: int,
+    session: str,
+    phase: Phase,
+    transfers: Sequence[costs.Sent],
+    opened: Sequence[Kind] = (),
 ) -> Iterator[DeclaredMessage]:
     """Yield the frames of what a rank sends in one session and phase."""
-    links = {peer: Link(rank, phase) for peer in range(len(PARTY_OF))}
+    links = {peer: Link(rank, phase, opened) for peer in range(len(PARTY_OF))}
     for sent in transfers:
         link = links[sent.peer]
         kind = link.next_kind().__name__

@@ -7,7 +7,7 @@ because a label may arrive only once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
@@ -15,21 +15,31 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.channel import At, Channel
-from protocol.errors import PeerMisbehaviourError
+from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.parties import DEALER, GALLERY_HOLDER, MODEL_PROVIDER, Party, Phase
 from protocol.search.crypten.blocking import Arrays
+from protocol.search.crypten.correlations import (
+    Bits,
+    Conjunction,
+    Correlation,
+    SearchShape,
+    correlations,
+)
 from protocol.search.crypten.messages import (
     CryptenAnswer,
+    CryptenBits,
+    CryptenFactors,
     CryptenMessage,
-    CryptenOpening,
     CryptenOperands,
     CryptenRequest,
     CryptenSeed,
+    CryptenSize,
+    CryptenWords,
 )
 from protocol.search.crypten.ranks import THIRD_PARTY
 from protocol.tensors import Tensor
 
-__all__ = ["PARTY_OF", "ChannelExchange", "Link", "frame_sizes"]
+__all__ = ["PARTY_OF", "ChannelExchange", "Kind", "Link", "frame_sizes", "opened_kinds"]
 
 PARTY_OF: Final[tuple[Party, Party, Party]] = (MODEL_PROVIDER, GALLERY_HOLDER, DEALER)
 FRAME_BYTES: Final = 1 << 29
@@ -38,23 +48,54 @@ Kind: TypeAlias = type[CryptenMessage]
 Values: TypeAlias = npt.NDArray[Any]
 
 
-class Link:
-    """Counts what one rank sends another in one session and phase."""
+def opened_kinds(shape: SearchShape) -> tuple[Kind, ...]:
+    """Return what the computing parties open to each other in one search, in order."""
+    _, *later = correlations(shape)
+    return (CryptenOperands, *map(_opened_kind, later))
 
-    def __init__(self, sender: int, phase: Phase) -> None:
+
+def _opened_kind(correlation: Correlation) -> Kind:
+    if isinstance(correlation, Conjunction):
+        return CryptenWords
+    return CryptenBits if isinstance(correlation, Bits) else CryptenFactors
+
+
+class Link:
+    """Counts what one rank sends another in one session and phase.
+
+    Args:
+        sender: the rank.
+        phase: setup, offline or online.
+        opened: the kinds of its transfers of a search; no other phase needs them.
+    """
+
+    def __init__(self, sender: int, phase: Phase, opened: Sequence[Kind] = ()) -> None:
         self._sender = sender
         self._phase = phase
+        self._opened = opened
         self._transfers = 0
         self._frames = 0
 
     def next_kind(self) -> Kind:
-        """Begin a transfer and return the kind of its messages."""
+        """Begin a transfer and return the kind of its messages.
+
+        Raises:
+            LocalProtocolError: a search has no further transfer.
+        """
         self._transfers += 1
         if self._phase == "setup":
             return CryptenSeed
         if self._phase == "offline":
-            return CryptenAnswer if self._sender == THIRD_PARTY else CryptenRequest
-        return CryptenOperands if self._transfers == 1 else CryptenOpening
+            return self._offline_kind()
+        if self._transfers > len(self._opened):
+            raise LocalProtocolError("CrypTen opens more than the search's correlations are for")
+        return self._opened[self._transfers - 1]
+
+    def _offline_kind(self) -> Kind:
+        """Return a request, or what answers it: first a size, then a share of that size."""
+        if self._sender != THIRD_PARTY:
+            return CryptenRequest
+        return CryptenSize if self._transfers % 2 else CryptenAnswer
 
     def next_round(self) -> int:
         """Begin a frame and return its round."""
@@ -69,15 +110,25 @@ def frame_sizes(transfer_bytes: int) -> list[int]:
 
 
 class ChannelExchange:
-    """Implements `blocking.Exchange` for one rank in one session and phase."""
+    """Implements `blocking.Exchange` for one rank in one session and phase.
 
-    def __init__(self, channel: Channel, rank: int, session: str, phase: Phase) -> None:
+    Args:
+        channel: the party's channel.
+        rank: CrypTen's number of the party.
+        session: the session.
+        phase: setup, offline or online.
+        opened: the kinds of what is opened in a search; no other phase needs them.
+    """
+
+    def __init__(
+        self, channel: Channel, rank: int, session: str, phase: Phase, opened: Sequence[Kind] = ()
+    ) -> None:
+        self.session = session
         self._channel = channel
-        self._session = session
         self._phase: Phase = phase
         others = [peer for peer in range(len(PARTY_OF)) if peer != rank]
-        self._sent = {peer: Link(rank, phase) for peer in others}
-        self._received = {peer: Link(peer, phase) for peer in others}
+        self._sent = {peer: Link(rank, phase, opened) for peer in others}
+        self._received = {peer: Link(peer, phase, opened) for peer in others}
 
     async def send(self, peer: int, arrays: Arrays) -> None:
         """Send arrays to a rank, in as many frames as they need."""
@@ -101,7 +152,7 @@ class ChannelExchange:
         frames = [first, *[await self._receive(peer, kind, link) for _ in further]]
         arrays = _joined(frames)
         if tuple(array.size for array in arrays) != first.sizes:
-            text = f"sent arrays of other lengths than announced in {self._session}"
+            text = f"sent arrays of other lengths than announced in {self.session}"
             raise PeerMisbehaviourError(text, where=PARTY_OF[peer])
         return arrays
 
@@ -109,7 +160,7 @@ class ChannelExchange:
         return await self._channel.receive(PARTY_OF[peer], kind, self._at(link))
 
     def _at(self, link: Link) -> At:
-        return At(self._session, self._phase, link.next_round())
+        return At(self.session, self._phase, link.next_round())
 
 
 def _transfer_bytes(first: CryptenMessage) -> int:

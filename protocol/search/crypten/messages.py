@@ -13,11 +13,14 @@ from protocol.tensors import Tensor
 
 __all__ = [
     "CryptenAnswer",
+    "CryptenBits",
+    "CryptenFactors",
     "CryptenMessage",
-    "CryptenOpening",
     "CryptenOperands",
     "CryptenRequest",
     "CryptenSeed",
+    "CryptenSize",
+    "CryptenWords",
 ]
 
 
@@ -35,8 +38,15 @@ class CryptenRequest(Message, frozen=True):
     sizes: tuple[int, ...]
 
 
+class CryptenSize(Message, frozen=True):
+    """The size of the third party's next answer."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
 class CryptenAnswer(Message, frozen=True):
-    """The size of party 0's share of a product, or that share."""
+    """Party 0's share of a product of masks, or of lifted bits."""
 
     values: tuple[Tensor, ...]
     sizes: tuple[int, ...]
@@ -49,13 +59,28 @@ class CryptenOperands(Message, frozen=True):
     sizes: tuple[int, ...]
 
 
-class CryptenOpening(Message, frozen=True):
-    """One party's half of the masked operands of a later product, or of masked bits."""
+class CryptenFactors(Message, frozen=True):
+    """One party's half of the masked factors of a later product."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenWords(Message, frozen=True):
+    """One party's half of masked 64-bit words, operands of a layer of the adder."""
+
+    values: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+class CryptenBits(Message, frozen=True):
+    """One party's half of masked bits that are to be lifted, one in each 64-bit word."""
 
     values: tuple[Tensor, ...]
     sizes: tuple[int, ...]
 
 
 CryptenMessage: TypeAlias = (
-    CryptenSeed | CryptenRequest | CryptenAnswer | CryptenOperands | CryptenOpening
-)
+    CryptenSeed | CryptenRequest | CryptenSize | CryptenAnswer
+    | CryptenOperands | CryptenFactors | CryptenWords | CryptenBits
+)  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.flows import (
     FEATURE_FLOWS,
     Coalition,
+    Elements,
     Flow,
     Knowledge,
     MaterialSize,
@@ -40,30 +41,51 @@ _LIBRARIES: Final = ("crypten", "omegaconf", "onnx")
 _MATERIAL: Final = MaterialSize(pair_bytes=300, element_bytes=18)
 
 
+class _Opened(NamedTuple):
+    """What the servers open to each other: kind, step, content, reason, and its words."""
+
+    kind: str
+    step: str
+    carries: str
+    why: str
+    elements: Elements
+
+
+_OPENED: Final = (
+    _Opened(
+        "CryptenOperands", "scores", "of the masked probes and of the whole masked gallery",
+        "operands of the Beaver product; the gallery is masked anew for every query",
+        Elements("sum"),
+    ),
+    _Opened(
+        "CryptenWords", "threshold", "of masked 64-bit words", "one layer of the adder",
+        Elements("xor"),
+    ),
+    _Opened(
+        "CryptenBits", "threshold", "of masked bits, one in each 64-bit word",
+        "a comparison's outcome, or random bits, to be lifted from XOR to additive shares",
+        Elements("xor", bits=1),
+    ),
+    _Opened(
+        "CryptenFactors", "selection", "of masked factors", "one product of the selection",
+        Elements("sum"),
+    ),
+)  # fmt: skip
+
+
 def _opening_flows(needs_insecure: str | None) -> tuple[Flow, ...]:
     """Return what the servers open to each other; the provider may need leave to see it."""
-    return (
+    ends: tuple[tuple[Party, Party, str, str | None], ...] = (
+        ("gallery_holder", "model_provider", "server 1's half", needs_insecure),
+        ("model_provider", "gallery_holder", "server 0's half", None),
+    )
+    return tuple(
         Flow(
-            "CryptenOperands", "gallery_holder", "model_provider", "online", "scores", "masked",
-            "server 1's half of the masked probes and of the whole masked gallery",
-            "operands of the Beaver product; the gallery is masked anew for every query",
-            needs_insecure,
-        ),
-        Flow(
-            "CryptenOperands", "model_provider", "gallery_holder", "online", "scores", "masked",
-            "server 0's half of the masked probes and of the whole masked gallery",
-            "operands of the Beaver product; the gallery is masked anew for every query",
-        ),
-        Flow(
-            "CryptenOpening", "gallery_holder", "model_provider", "online", "threshold", "masked",
-            "server 1's half of masked words, bits or factors",
-            "one layer of the comparison, or one product of the selection", needs_insecure,
-        ),
-        Flow(
-            "CryptenOpening", "model_provider", "gallery_holder", "online", "threshold", "masked",
-            "server 0's half of masked words, bits or factors",
-            "one layer of the comparison, or one product of the selection",
-        ),
+            opened.kind, sender, receiver, "online", opened.step, "masked",
+            f"{half} {opened.carries}", opened.why, needs, opened.elements,
+        )
+        for opened in _OPENED
+        for sender, receiver, half, needs in ends
     )  # fmt: skip
 
 
@@ -103,8 +125,12 @@ _PROVIDER_FLOWS: Final[tuple[Flow, ...]] = (
         "sizes of one correlation", "asks for single-use material of the right size",
     ),
     Flow(
+        "CryptenSize", "dealer", "model_provider", "offline", "material", "control",
+        "size of the next answer", "CrypTen announces what it sends",
+    ),
+    Flow(
         "CryptenAnswer", "dealer", "model_provider", "offline", "material", "share",
-        "server 0's share of a product of masks, after its size",
+        "server 0's share of a product of masks",
         "what cannot be expanded from server 0's seed",
     ),
 )  # fmt: skip
@@ -120,7 +146,7 @@ def _openings(audience: tuple[Party, ...], reason: str, needs: str | None) -> tu
         Opening(
             "masked operands of every later product: words of the comparison's adder, bits to be "
             "lifted, scores and row numbers to be selected",
-            audience, ("CryptenOpening",), reason, needs,
+            audience, ("CryptenWords", "CryptenBits", "CryptenFactors"), reason, needs,
         ),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from protocol.messages import SearchReady
 from protocol.parties import CLIENT, GALLERY_HOLDER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
 from protocol.search.crypten.declared import answer_round, engine_shape
-from protocol.search.crypten.exchange import ChannelExchange
+from protocol.search.crypten.exchange import ChannelExchange, opened_kinds
 from protocol.search.crypten.gallery import GalleryShare
 from protocol.search.crypten.provider import ThirdParty
 from protocol.search.crypten.ranks import THIRD_PARTY, Provider, Rank
@@ -79,7 +79,9 @@ class ComputingServer:
         shape = self._shape(step)
         verify = self._plan.task == "verify"
         found = await self._party.search(
-            ChannelExchange(channel, self._rank, step.session, "online"),
+            ChannelExchange(
+                channel, self._rank, step.session, "online", opened_kinds(engine_shape(shape))
+            ),
             self._pool.take(step.session),
             gallery=Shared(self._gallery.claimed(step) if verify else self._gallery.columns()),
             probes=self._known(shape, probes),

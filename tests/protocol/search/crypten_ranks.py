@@ -49,6 +49,8 @@ class Links:
 class LinkEnd:
     """One rank's exchange; what it sends is encoded, so later changes to an array do not matter."""
 
+    session = "search-0000"
+
     def __init__(self, links: Links, rank: int) -> None:
         self.links = links
         self.rank = rank

@@ -15,12 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.channel import At
-from protocol.errors import PeerMisbehaviourError
+from protocol.errors import LocalProtocolError, PeerMisbehaviourError
 from protocol.messages import Message, payload_bytes
 from protocol.parties import Party, Phase
 from protocol.search.crypten import exchange as module
-from protocol.search.crypten.exchange import ChannelExchange, frame_sizes
+from protocol.search.crypten.correlations import SearchShape
+from protocol.search.crypten.exchange import ChannelExchange, frame_sizes, opened_kinds
+from protocol.search.crypten.messages import CryptenOperands, CryptenWords
 from protocol.tensors import Tensor
+
+OPENED = (CryptenOperands, CryptenWords)
 
 
 class Loop:
@@ -41,9 +45,9 @@ class Loop:
 
 def carried(channel: Loop, arrays: Sequence[np.ndarray], phase: Phase) -> Any:
     async def both() -> Any:
-        await ChannelExchange(channel, 0, "s", phase).send(1, tuple(arrays))
+        await ChannelExchange(channel, 0, "s", phase, OPENED).send(1, tuple(arrays))
         frames = list(channel.sent)
-        received = await ChannelExchange(channel, 1, "s", phase).receive(0)
+        received = await ChannelExchange(channel, 1, "s", phase, OPENED).receive(0)
         return frames, received
 
     return together(both())[0]
@@ -64,15 +68,33 @@ def test_arrays_of_any_length_arrive_whole_in_full_frames(lengths: list[int], wo
         np.testing.assert_array_equal(found, array)
 
 
-def test_the_first_transfer_of_a_search_carries_the_operands() -> None:
+def test_what_is_opened_is_named_after_its_correlation() -> None:
+    kinds = [kind.__name__ for kind in opened_kinds(SearchShape(2, 1, 4))]
+    assert kinds == ["CryptenOperands", *["CryptenWords"] * 7, "CryptenBits"]
+    further = {kind.__name__ for kind in opened_kinds(SearchShape(2, 1, 4, "identity"))}
+    assert further == {"CryptenOperands", "CryptenWords", "CryptenBits", "CryptenFactors"}
+
+
+def test_transfers_of_a_search_are_of_their_kinds_and_no_more_than_those() -> None:
     channel = Loop()
-    exchange = ChannelExchange(channel, 1, "search-0000", "online")
+    exchange = ChannelExchange(channel, 1, "search-0000", "online", OPENED)
     words = (np.zeros(3, np.uint64),)
     together(exchange.send(0, words))
     together(exchange.send(0, words))
-    kinds = [(receiver, type(message).__name__) for receiver, message, _ in channel.sent]
-    assert kinds == [("model_provider", "CryptenOperands"), ("model_provider", "CryptenOpening")]
+    kinds = [(receiver, type(message)) for receiver, message, _ in channel.sent]
+    assert kinds == [("model_provider", kind) for kind in OPENED]
     assert [at for _, _, at in channel.sent] == [At("search-0000", "online", n) for n in (1, 2)]
+    with pytest.raises(LocalProtocolError, match="opens more"):
+        together(exchange.send(0, words))
+
+
+def test_the_third_party_sends_sizes_and_shares_in_turn() -> None:
+    channel = Loop()
+    exchange = ChannelExchange(channel, 2, "search-0000", "offline")
+    for _ in range(3):
+        together(exchange.send(0, (np.zeros(3, np.uint64),)))
+    kinds = [type(message).__name__ for _, message, _ in channel.sent]
+    assert kinds == ["CryptenSize", "CryptenAnswer", "CryptenSize"]
 
 
 @pytest.mark.parametrize("sizes", [(), (2,), (4,), (3, 3), (-1,)])
