@@ -19,7 +19,7 @@ from protocol.channel import At, Channel
 from protocol.messages import Message, kind_of, tensors_of
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
-from protocol.sharing.prg import EXPANDER, Expander, RandomBytes, Seed
+from protocol.sharing.prg import EXPANDER, WITNESS, Expander, RandomBytes, Seed, Witness
 from protocol.views import TABLES, Array, Kept, Table
 
 __all__ = [
@@ -104,7 +104,7 @@ class Recorded:
     async def run(self, channel: Channel) -> Observation:
         """Play the role and keep what it observed as the party's outputs."""
         listening = _Listening(channel, self._party, self._recording)
-        observed = await _Under(self._expanded, self._program.run(listening))
+        observed = await _Under(self._expanded, self._given, self._program.run(listening))
         for name, array in observed.items():
             self._recording.keep("outputs", {"name": name}, {"array": array})
         return observed
@@ -113,9 +113,12 @@ class Recorded:
         self, seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> Array:
         array = self._expand(seed, label, shape, dtype)
-        name = blake2b(seed.derive(_SEED_NAME), digest_size=8).hexdigest()
-        self._recording.keep("expansions", {"label": label, "seed": name}, {"array": array})
+        self._given(label, seed.derive(_SEED_NAME), array)
         return array
+
+    def _given(self, label: str, seed: bytes, array: Array) -> None:
+        name = blake2b(seed, digest_size=8).hexdigest()
+        self._recording.keep("expansions", {"label": label, "seed": name}, {"array": array})
 
 
 def drawing(random_bytes: RandomBytes, recording: Recording) -> RandomBytes:
@@ -175,24 +178,29 @@ def _numbers(message: Message) -> Iterator[tuple[str, int]]:
 
 
 class _Under(Awaitable[Observation]):
-    """Runs a coroutine with its own expander, also where parties take turns in one context."""
+    """Runs a coroutine with its own recorders, also where parties take turns in one context."""
 
-    def __init__(self, expander: Expander, step: Coroutine[Any, Any, Observation]) -> None:
+    def __init__(
+        self, expander: Expander, witness: Witness, step: Coroutine[Any, Any, Observation]
+    ) -> None:
         self._expander = expander
+        self._witness = witness
         self._step = step
 
     def __await__(self) -> Generator[Any, Any, Observation]:
         reply: Any = None
         error: BaseException | None = None
         while True:
-            token: Token[Expander] = EXPANDER.set(self._expander)
+            expanding: Token[Expander] = EXPANDER.set(self._expander)
+            witnessing: Token[Witness | None] = WITNESS.set(self._witness)
             try:
                 waits = self._step.send(reply) if error is None else self._step.throw(error)
             except StopIteration as end:
                 observed: Observation = end.value
                 return observed
             finally:
-                EXPANDER.reset(token)
+                WITNESS.reset(witnessing)
+                EXPANDER.reset(expanding)
             reply, error = None, None
             try:
                 reply = yield waits

@@ -22,10 +22,12 @@ from protocol.sharing.kernels_blocks import run_blocks
 __all__ = [
     "EXPANDER",
     "SEED_BYTES",
+    "WITNESS",
     "CorrelationSource",
     "Expander",
     "RandomBytes",
     "Seed",
+    "Witness",
     "expand_seed",
     "keyed_random_bytes",
 ]
@@ -116,6 +118,10 @@ def _write_stream(key: bytes, out: npt.NDArray[np.uint8], start: int, stop: int)
 Expander: TypeAlias = Callable[[Seed, str, tuple[int, ...], np.dtype[Any]], npt.NDArray[Any]]
 # An audit puts a recorder here, a leak test a worse generator; a run of its own leaves it alone.
 EXPANDER: ContextVar[Expander] = ContextVar("EXPANDER", default=expand_seed)
+
+Witness: TypeAlias = Callable[[str, bytes, npt.NDArray[Any]], None]
+# What a foreign generator gave: a label, the generator's seed, the array. An audit records them.
+WITNESS: ContextVar[Witness | None] = ContextVar("WITNESS", default=None)
 
 
 class CorrelationSource:

@@ -144,6 +144,8 @@ class _Links:
 
 
 class _LinkEnd:
+    session = "benchmark"
+
     def __init__(self, links: _Links, rank: int) -> None:
         self._links = links
         self._rank = rank

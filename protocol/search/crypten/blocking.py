@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -24,7 +26,13 @@ Scope: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Exchange(Protocol):
-    """How one rank awaits arrays to and from the others; ordered per pair of ranks."""
+    """How one rank awaits arrays to and from the others; ordered per pair of ranks.
+
+    Attributes:
+        session: what the arrays are for.
+    """
+
+    session: str
 
     async def send(self, peer: int, arrays: Arrays) -> None:
         """Send arrays to a rank; they may change once this returns."""
@@ -101,7 +109,8 @@ class _Worker(Generic[T]):
         self._baton = _Baton()
         self._scope = scope
         self._function = function
-        self._thread = Thread(target=self._run, name="blocking code", daemon=True)
+        run = partial(copy_context().run, self._run)
+        self._thread = Thread(target=run, name="blocking code", daemon=True)
         self._thread.start()
 
     def resume(self, answer: Arrays = ()) -> _Send | _Receive | _Returned[T] | _Raised:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from threading import Lock
@@ -21,8 +21,9 @@ import torch
 
 from protocol.errors import InfrastructureError
 from protocol.search.crypten.ranks import Provider
+from protocol.search.crypten.witness import Witnessed
 
-__all__ = ["PartyState", "load_crypten"]
+__all__ = ["PartyState", "in_place", "load_crypten"]
 
 _OLD_NAME: Final = "torch.onnx._internal.registration"
 _TURN: Final = Lock()
@@ -56,6 +57,9 @@ class PartyState:
     """One party's communicator, generators, providers, configuration and third-party client.
 
     Generators exist for the CPU only and are unseeded.
+
+    Attributes:
+        witnessed: the party's generating functions.
     """
 
     def __init__(self, communicator: Any, provider: Provider) -> None:  # noqa: ANN401 - CrypTen's
@@ -72,6 +76,8 @@ class PartyState:
             _Variable(third_party, "dist"): communicator,
             _Variable(third_party, "logging"): logging.getLogger("crypten"),
         }
+        self.witnessed = Witnessed(crypten)
+        values |= _variables(self.witnessed.functions())
         self._variables = list(values)
         self._values = list(values.values())
 
@@ -81,14 +87,37 @@ class PartyState:
 
         Waits while another thread's party computes.
         """
-        with _TURN:
-            found = [getattr(owner, name) for owner, name in self._variables]
-            _assign(self._variables, self._values)
+        with _turn(self._variables, self._values):
             try:
                 yield
             finally:
                 self._values = [getattr(owner, name) for owner, name in self._variables]
-                _assign(self._variables, found)
+
+
+@contextmanager
+def in_place(witnessed: Witnessed) -> Iterator[None]:
+    """Put one party's generating functions in place, and afterwards back what was there.
+
+    For a third party, which has nothing else of its own.
+    """
+    values = _variables(witnessed.functions())
+    with _turn(list(values), list(values.values())):
+        yield
+
+
+def _variables(functions: Mapping[tuple[ModuleType, str], Any]) -> dict[_Variable, Any]:
+    return {_Variable(*place): function for place, function in functions.items()}
+
+
+@contextmanager
+def _turn(variables: Sequence[_Variable], values: Sequence[Any]) -> Iterator[None]:
+    with _TURN:
+        found = [getattr(owner, name) for owner, name in variables]
+        _assign(variables, values)
+        try:
+            yield
+        finally:
+            _assign(variables, found)
 
 
 def _assign(variables: Sequence[_Variable], values: Sequence[Any]) -> None:

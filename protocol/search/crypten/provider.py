@@ -21,8 +21,9 @@ from protocol.search.crypten.correlations import (
     decode_request,
     encode,
 )
-from protocol.search.crypten.library import load_crypten
+from protocol.search.crypten.library import in_place, load_crypten
 from protocol.search.crypten.ranks import COMPUTING
+from protocol.search.crypten.witness import Witnessed
 from protocol.sharing.prg import RandomBytes
 
 __all__ = ["ProviderCall", "ThirdParty", "fresh_seed", "provider_call"]
@@ -56,11 +57,13 @@ class ThirdParty:
     def __init__(self, random_bytes: RandomBytes) -> None:
         """Make a third party whose seeds come from `random_bytes`, a CSPRNG."""
         # Its constructor would connect, seed from torch's default generator and serve for ever.
-        server_type = load_crypten().mpc.provider.TTPServer
+        crypten = load_crypten()
+        server_type = crypten.mpc.provider.TTPServer
         self._server = object.__new__(server_type)
         self._server.device = "cpu"
         self._server.generators = [torch.Generator("cpu") for _ in COMPUTING]
         self._random_bytes = random_bytes
+        self._witnessed = Witnessed(crypten)
 
     async def setup(self, exchange: Exchange) -> None:
         """Deal each computing party the seed of its shares."""
@@ -77,6 +80,7 @@ class ThirdParty:
         """
         for correlation in correlations(shape):
             await self._requested(exchange, correlation)
+            self._witnessed.session = exchange.session
             answer = self._answer(correlation)
             announced = encode(Answer(tuple(answer.shape)))
             await exchange.send(0, (np.frombuffer(announced, np.uint8),))
@@ -92,4 +96,5 @@ class ThirdParty:
     def _answer(self, correlation: Correlation) -> torch.Tensor:
         _, arguments, _ = provider_call(correlation)
         name = correlation.__struct_config__.tag
-        return getattr(self._server, str(name))(*arguments)  # type: ignore[no-any-return]
+        with in_place(self._witnessed):
+            return getattr(self._server, str(name))(*arguments)  # type: ignore[no-any-return]

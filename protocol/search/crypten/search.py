@@ -167,6 +167,7 @@ class ComputingParty:
             finally:
                 self._communicator.wire = None
 
+        self._state.witnessed.session = exchange.session
         return await drive(attached, exchange, self._state.in_force)
 
     def _seed(self) -> None:
