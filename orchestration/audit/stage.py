@@ -27,6 +27,7 @@ from protocol.errors import BautaError
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan, Step, StepKind
 from protocol.search import plaintext
+from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_named
 from protocol.sharing.ring import Ring
 from protocol.views import Array, Trial, view_from
@@ -125,7 +126,7 @@ class Stage:
         if not outcomes:
             return {}
         client, provider = outcomes[CLIENT].observed, outcomes[MODEL_PROVIDER].observed
-        ring = Ring(self.plan.ring_bits)
+        ring = Ring(policy_named(self.plan.protocol).ring_bits or self.plan.ring_bits)
         scores = oracle_scores(self.plan, client["rows"], provider["probes"])
         return {
             "rows": ring.encode(client["rows"]),

@@ -27,6 +27,9 @@ __all__ = ["HELD_OUT", "Pool", "alike_in_size", "coalition"]
 HELD_OUT: Final = 40
 RING_SECRETS: Final[tuple[Secret, ...]] = ("rows", "probes", "scores")
 CHECK: Final = "coalition algebra"
+WORD_BYTES: Final = 8
+# Of 64-bit words: the bit that additive and XOR shares have in common, the sign, the carry into it.
+WORD_PLANES: Final = (0, 62, 63)
 
 Bits = npt.NDArray[np.uint8]
 
@@ -85,28 +88,44 @@ def coalition(pool: Pool, members: Sequence[Party], *, must_learn: bool = False)
     names = list(_found(pool, members))
     if pool.rules.excluded(members):
         learned = ", ".join(names) or "nothing"
-        silent = must_learn and not names
+        silent = must_learn and not names and pool.rules.lacks(members)
         wrong = ["the policy excludes this coalition, yet nothing was determined"]
         good = f"excluded by the trust model; determines {learned}"
         return verdict(CHECK, subject, wrong if silent else [], good)
-    return verdict(CHECK, subject, names, f"determines nothing, over {pool.runs} runs")
+    found = [f"determines {', '.join(names)}"] if names else []
+    return verdict(CHECK, subject, found, f"determines nothing, over {pool.runs} runs")
 
 
 def _found(pool: Pool, members: Sequence[Party]) -> Iterator[str]:
     """Yield what is determined that no member holds by its role."""
-    for secret in RING_SECRETS:
-        if pool.rules.may_know(members, secret):
-            continue
-        wanted = pool.secrets[secret]
-        solved = _solved(pool.elements, members, wanted, 8 * wanted.dtype.itemsize)
+    asked = [name for name in RING_SECRETS if not pool.rules.may_know(members, name)]
+    wholly = {name for name in RING_SECRETS if name not in asked}
+    for name, solved in _in_ring(pool, members, asked):
         if solved.determined.any():
             count = int(solved.determined.sum())
-            text = f"{count} of {solved.determined.size} coordinates of {secret}"
+            text = f"{count} of {solved.determined.size} coordinates of {name}"
             yield f"{text} (rank {solved.rank}, held out {solved.held_out} runs)"
+        if solved.determined.all():
+            wholly.add(name)
+    if {"rows", "probes"} <= wholly and "rows" in asked and "scores" not in wholly:
+        yield "hence every score, the product of a row and a probe, and every decision"
     if not pool.rules.may_know(members, "decisions"):
         answers = _solved(pool.bits, members, pool.answers, 1)
         if answers.determined.any():
             yield f"match bits (rank {answers.rank}, held out {answers.held_out})"
+
+
+def _in_ring(
+    pool: Pool, members: Sequence[Party], asked: Sequence[Secret]
+) -> Iterator[tuple[Secret, Solved]]:
+    """Yield which coordinates of each secret a ring-affine map gives; one elimination for all."""
+    if not asked:
+        return
+    wanted = np.concatenate([pool.secrets[name] for name in asked], axis=1)
+    solved = _solved(pool.elements, members, wanted, 8 * wanted.dtype.itemsize)
+    ends = np.cumsum([pool.secrets[name].shape[1] for name in asked])
+    for name, part in zip(asked, np.split(solved.determined, ends[:-1]), strict=True):
+        yield name, solved._replace(determined=part)
 
 
 def _solved(
@@ -122,10 +141,10 @@ def _solved(
 
 
 def _distinct(matrix: Array) -> Array:
-    """Leave out repeated columns: what one sent and the other received is one coordinate."""
-    columns = np.ascontiguousarray(matrix.T)
+    """Leave out constant columns, and repeated ones: one sent what another received."""
+    columns = np.ascontiguousarray(matrix[:, (matrix != matrix[:1]).any(axis=0)].T)
     first = {column.tobytes(): index for index, column in reversed(list(enumerate(columns)))}
-    distinct: Array = matrix[:, sorted(first.values())]
+    distinct: Array = columns[sorted(first.values())].T
     return distinct
 
 
@@ -142,7 +161,7 @@ def _hidden(view: View, rules: Rules) -> Iterator[Array]:
     """
     for seen in view.messages:
         if rules.form(seen) not in {"plain", "protected"}:
-            yield from seen.arrays.values()
+            yield from (rules.shown(seen, array) for array in seen.arrays.values())
     for expansion in sorted(view.expansions, key=lambda e: e.label):
         yield expansion.array
     yield from view.draws
@@ -174,20 +193,36 @@ def _aligned(trial: Trial, party: Party, rules: Rules) -> Bits:
             draws=[],
         )
         entries = count * rows
-        columns = [column for a in _hidden(mine, rules) for column in _planes(a, entries)]
+        ring = trial.secrets["rows"].dtype
+        columns = [column for a in _hidden(mine, rules) for column in _planes(a, entries, ring)]
         blocks.append(np.stack(columns, axis=1) if columns else np.zeros((entries, 0), np.uint8))
     return np.concatenate(blocks)
 
 
-def _planes(array: Array, entries: int) -> Iterator[Bits]:
-    """Yield one bit per entry: planes of packed words or bytes, bits of one element per entry."""
-    if array.dtype == np.dtype("<u8") or array.dtype == np.uint8:
+def _planes(array: Array, entries: int, ring: np.dtype[Any]) -> Iterator[Bits]:
+    """Yield one bit per entry, from an array of whatever layout has one.
+
+    Booleans; planes of packed words or bytes; some bits of words of one entry each, `WORD_PLANES`;
+    bits of one ring element per entry.
+    """
+    if array.dtype == np.bool_ and array.size % entries == 0:
+        yield from array.reshape(-1, entries).astype(np.uint8)
+    elif array.dtype == np.uint8 and array.shape[1:] == (WORD_BYTES,) and len(array) % entries == 0:
+        words = np.ascontiguousarray(array).view("<u8").reshape(-1, entries)
+        yield from (_bit(row, place) for row in words for place in WORD_PLANES)
+    elif array.dtype == np.uint8 or (array.dtype == np.dtype("<u8") and array.dtype != ring):
         octets = np.ascontiguousarray(array).view(np.uint8).reshape(-1, _row_bytes(array))
         if octets.shape[1] * 8 >= entries:
             yield from np.unpackbits(octets, axis=1, count=entries, bitorder="little")
     elif array.size == entries and array.dtype.kind == "u":
-        octets = np.ascontiguousarray(array).reshape(-1, 1).view(np.uint8)
-        yield from np.unpackbits(octets, axis=1, bitorder="little").T
+        wide = array.itemsize == WORD_BYTES
+        places = WORD_PLANES if wide else range(8 * array.itemsize)
+        yield from (_bit(array.reshape(-1), place) for place in places)
+
+
+def _bit(words: Array, place: int) -> Bits:
+    bit: Bits = ((words >> words.dtype.type(place)) & words.dtype.type(1)).astype(np.uint8)
+    return bit
 
 
 def _row_bytes(array: Array) -> int:

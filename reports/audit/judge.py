@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from reports.audit.assumptions import assumptions
 from reports.audit.canaries import canary_scan
 from reports.audit.coalitions import Pool, alike_in_size, coalition
 from reports.audit.discipline import declared_costs, flow_policy
@@ -44,6 +45,7 @@ def judge(
         alpha: false-alarm probability of the whole audit, shared by the statistical checks.
         until_caught: leave the costlier checks out once one has failed.
     """
+    yield assumptions(rules)
     share = alpha / sum(check.kind == "statistical" for check in CHECKS)
     ended = any(trial.failure for trial in experiment.trials())
     caught = False

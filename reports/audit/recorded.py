@@ -13,6 +13,7 @@ from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.sharing.ring import Ring
 from protocol.views import Array, Trial, View
 from reports.audit.alike import sessions_alike
+from reports.audit.assumptions import assumptions
 from reports.audit.canaries import canary_scan
 from reports.audit.discipline import flow_policy
 from reports.audit.neighbours import neighbours
@@ -47,6 +48,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
         text = "no views were recorded: run the scenario again with --set capture=payloads"
         yield verdict("views", "run", [text], "")
         return
+    yield assumptions(rules)
     trial = recorded_trial(run)
     yield flow_policy([trial], rules)
     yield canary_scan([trial], rules)
@@ -88,7 +90,7 @@ def _checks(run: RunFiles) -> Iterator[Verdict]:
 
 def _secrets(run: RunFiles, views: dict[Party, View]) -> dict[str, Array]:
     """Return rows, probes, scores as ring elements, and decisions."""
-    ring = Ring(run.record.ring_bits)
+    ring = Ring(run.policy.ring_bits or run.record.ring_bits)
     rows = views[CLIENT].outputs["rows"]
     probes = views[MODEL_PROVIDER].outputs["probes"]
     decisions = run.observations["oracle_match"]

@@ -45,10 +45,11 @@ def _judged(members: Sequence[Party], found: list[str], rules: Rules, *, must: b
     subject = "+".join(members)
     if rules.excluded(members):
         wrong = ["the policy excludes this coalition, yet nothing was determined"]
-        silent = must and not found
+        silent = must and not found and rules.lacks(members)
         good = f"excluded by the trust model; determines {', '.join(found) or 'nothing'}"
         return verdict(CHECK, subject, wrong if silent else [], good)
-    return verdict(CHECK, subject, found, "no element is a combination of what was seen")
+    wrong = [f"determines {', '.join(found)}"] if found else []
+    return verdict(CHECK, subject, wrong, "no element is a combination of what was seen")
 
 
 def _found(
@@ -58,7 +59,7 @@ def _found(
     rules: Rules,
     arrays: dict[Party, list[Array]],
 ) -> Iterator[str]:
-    for name, secret in slices(trial, session).items():
+    for name, secret in _secrets(trial, session).items():
         if not _asked(name, members, rules) or secret.dtype.kind != "u":
             continue
         known = _columns([array for m in members for array in arrays[m]], secret)
@@ -71,6 +72,12 @@ def _found(
             yield f"every element of {name} of {session}"
 
 
+def _secrets(trial: Trial, session: str) -> dict[str, Array]:
+    """Return what a session works on; a search that opens the gallery does so column by column."""
+    found = slices(trial, session)
+    return found if session in trial.enrolled else {**found, "rows": trial.secrets["rows"].T}
+
+
 def _asked(name: str, members: Sequence[Party], rules: Rules) -> bool:
     secret: Secret | None = next((known for known in SECRETS if known == name), None)
     return secret is not None and not rules.may_know(members, secret)
@@ -79,7 +86,8 @@ def _asked(name: str, members: Sequence[Party], rules: Rules) -> bool:
 def _seen(trial: Trial, party: Party, session: str, rules: Rules) -> list[Array]:
     view = trial.views[party]
     hidden = [m for m in view.messages if rules.form(m) not in {"plain", "protected"}]
-    arrays = [a for m in hidden if m.session == session for a in m.arrays.values()]
+    mine = [m for m in hidden if m.session == session]
+    arrays = [rules.shown(m, array) for m in mine for array in m.arrays.values()]
     labels = {session, "gallery-rows"}
     return arrays + [e.array for e in view.expansions if e.label.partition("/")[0] in labels]
 

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import combinations
 from typing import Final, Literal
 
-from protocol.flows import Form, Policy
+import numpy as np
+
+from protocol.flows import Flow, Form, Policy
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party, Phase
-from protocol.views import Seen
+from protocol.views import Array, Seen
 
 __all__ = ["KNOWN_TO", "SECRETS", "Rules", "Secret"]
 
@@ -36,8 +38,10 @@ class Rules:
 
     def __init__(self, policy: Policy, insecure: Collection[str] = ()) -> None:
         self.parties = policy.parties
-        self._forms: dict[tuple[str, Party, Party, Phase], Form] = {
-            (flow.kind, flow.sender, flow.receiver, flow.phase): flow.form for flow in policy.flows
+        self.assumed = policy.shortcuts
+        self._policy = policy
+        self._flows: dict[tuple[str, Party, Party, Phase], Flow] = {
+            (flow.kind, flow.sender, flow.receiver, flow.phase): flow for flow in policy.flows
         }
         self._excluded = [
             frozenset(coalition.members)
@@ -51,7 +55,40 @@ class Rules:
 
     def form(self, seen: Seen) -> Form | None:
         """Return the form a message is declared in; None if it is not declared."""
-        return self._forms.get((seen.kind, seen.sender, seen.receiver, seen.phase))
+        flow = self._flow(seen)
+        return None if flow is None else flow.form
+
+    def adds(self, seen: Seen, array: Array) -> bool:
+        """Say whether an array of a message holds ring elements; other arrays are XORed."""
+        return self._policy.adds(self._flow(seen), array.itemsize)
+
+    def shown(self, seen: Seen, array: Array) -> Array:
+        """Return an array of a message as the checks read it.
+
+        Ring elements and packed bits stay as they are. Words that are XORed become their bytes
+        [n, 8], or booleans [n] where one bit is declared and no other is set.
+        """
+        flow = self._flow(seen)
+        if flow is None or flow.elements is None or self.adds(seen, array):
+            return array
+        words = np.ascontiguousarray(array).reshape(-1)
+        if flow.elements.bits == 1 and not (words >> np.uint64(1)).any():
+            return words.astype(np.bool_)
+        return words.view(np.uint8).reshape(-1, array.itemsize)
+
+    def hiding(self, seen: Seen, array: Array) -> Array:
+        """Return the part of an array that hides values: of a word of one bit, that bit.
+
+        The rest of both halves may agree: it opens to zero.
+        """
+        flow = self._flow(seen)
+        if flow is None or flow.elements is None or flow.elements.bits > 1:
+            return self.shown(seen, array)
+        lowest: Array = (array & array.dtype.type(1)).astype(np.bool_)
+        return lowest
+
+    def _flow(self, seen: Seen) -> Flow | None:
+        return self._flows.get((seen.kind, seen.sender, seen.receiver, seen.phase))
 
     def excluded(self, members: Iterable[Party]) -> bool:
         """Say whether the trust model rules out that these parties collude."""
@@ -70,3 +107,7 @@ class Rules:
     def may_know(self, members: Iterable[Party], secret: Secret) -> bool:
         """Say whether one of the parties holds a secret by its role, or by an announced opening."""
         return bool(self._known[secret] & frozenset(members))
+
+    def lacks(self, members: Iterable[Party]) -> bool:
+        """Say whether these parties lack a secret that a linear map could give; scores are none."""
+        return not all(self.may_know(members, name) for name in SECRETS if name != "scores")

@@ -81,15 +81,18 @@ def _uses(trial: Trial, rules: Rules) -> Iterator[_Use]:
                 # A share may go to several holders of a replicated sharing: that is one use.
                 place = f"{trial.run}/{seen.session}/{seen.round}/{seen.sender}"
                 for name, array in seen.arrays.items():
-                    yield from _use("payload", f"{seen.kind}.{name}", place, array)
+                    hiding = rules.hiding(seen, array)
+                    yield from _use("payload", f"{seen.kind}.{name}", place, hiding)
         for expansion in view.expansions:
             place = f"{trial.run}/{expansion.seed}"
             yield from _use("mask", expansion.label, place, expansion.array)
 
 
 def _use(group: str, what: str, place: str, array: Array) -> Iterator[_Use]:
-    if array.nbytes >= PREFIX_BYTES:
-        head = np.ascontiguousarray(array).reshape(-1).view(np.uint8)[:PREFIX_BYTES]
+    flat = np.ascontiguousarray(array).reshape(-1)
+    octets = np.packbits(flat) if flat.dtype == np.bool_ else flat.view(np.uint8)
+    if flat.size and octets.size >= PREFIX_BYTES:
+        head = octets[:PREFIX_BYTES]
         yield _Use(f"{group} {what}", place, group.encode() + head.tobytes())
 
 

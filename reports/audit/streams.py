@@ -19,7 +19,10 @@ Way = Literal["received", "opened", "difference", "residual", "expansion", "draw
 
 
 class Sighting(NamedTuple):
-    """One array in one view; `stream` is what it is, `place` where in the run it was."""
+    """One array in one view; `stream` is what it is, `place` where in the run it was.
+
+    `adds` says whether it holds ring elements; other arrays are XORed.
+    """
 
     stream: str
     place: str
@@ -27,6 +30,7 @@ class Sighting(NamedTuple):
     way: Way
     session: str
     array: Array
+    adds: bool = False
 
 
 def sightings(trial: Trial, party: Party, rules: Rules) -> Iterator[Sighting]:
@@ -90,7 +94,7 @@ def _opened(view: View, rules: Rules) -> Iterator[Sighting]:
         mine = sent.get(_half(seen, seen.sender)) if seen.event == "received" else None
         if mine is not None and rules.form(seen) in {"share", "masked"}:
             arrays = {
-                name: _combined(array, mine.arrays[name])
+                name: _combined(array, mine.arrays[name], adds=rules.adds(seen, array))
                 for name, array in seen.arrays.items()
                 if _alike(array, mine.arrays.get(name))
             }
@@ -107,7 +111,7 @@ def _answers(view: View, rules: Rules) -> Iterator[Sighting]:
     for first, *others in groups.values():
         for other in others:
             arrays = {
-                name: _combined(array, other.arrays[name])
+                name: _combined(array, other.arrays[name], adds=rules.adds(other, array))
                 for name, array in first.arrays.items()
                 if _alike(array, other.arrays.get(name))
             }
@@ -118,21 +122,22 @@ def _fields(seen: Seen, rules: Rules, way: Way, arrays: Mapping[str, Array]) -> 
     form = rules.form(seen)
     for name, array in arrays.items():
         ends = f"from {seen.sender}" if way == "received" else "opened"
-        stream = f"{seen.kind}.{name} {array.dtype} {ends}"
+        shown, adds = rules.shown(seen, array), rules.adds(seen, array)
+        stream = f"{seen.kind}.{name} {shown.dtype} {ends}"
         place = f"{seen.session}/{seen.phase}/{seen.round}"
-        yield Sighting(stream, place, form, way, seen.session, array)
+        yield Sighting(stream, place, form, way, seen.session, shown, adds)
 
 
 def _differences(received: list[Sighting]) -> Iterator[Sighting]:
     """Yield the difference of each shared or masked array to the one before in its stream."""
     before: dict[tuple[str, object], Sighting] = {}
     for seen in received:
-        if seen.form not in {"share", "masked"} or seen.array.dtype.kind != "u":
+        if seen.form not in {"share", "masked"} or seen.array.dtype.kind not in "ub":
             continue
         key = (seen.stream, seen.place.rpartition("/")[2])
         last, before[key] = before.get(key), seen
         if last is not None and _alike(seen.array, last.array):
-            change = _taken_off(seen.array, last.array)
+            change = _taken_off(seen.array, last.array, adds=seen.adds)
             stream = f"{seen.stream} minus the one before"
             yield seen._replace(stream=stream, way="difference", array=change)
 
@@ -145,16 +150,11 @@ def _alike(one: Array, two: Array | None) -> bool:
     return two is not None and one.shape == two.shape and one.dtype == two.dtype
 
 
-def _is_ring(array: Array) -> bool:
-    """Ring elements have two or four bytes; bytes and 64-bit words are packed bits."""
-    return array.dtype.itemsize in {2, 4}
-
-
-def _combined(one: Array, two: Array) -> Array:
-    combined: Array = one + two if _is_ring(one) else np.bitwise_xor(one, two)
+def _combined(one: Array, two: Array, *, adds: bool) -> Array:
+    combined: Array = one + two if adds else np.bitwise_xor(one, two)
     return combined
 
 
-def _taken_off(one: Array, two: Array) -> Array:
-    rest: Array = one - two if _is_ring(one) else np.bitwise_xor(one, two)
+def _taken_off(one: Array, two: Array, *, adds: bool) -> Array:
+    rest: Array = one - two if adds else np.bitwise_xor(one, two)
     return rest

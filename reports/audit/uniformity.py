@@ -31,6 +31,7 @@ __all__ = ["reachable", "uniformity"]
 TESTED_BYTES: Final = 6 << 20
 LEAST_BITS: Final = 64
 VALUES: Final = 1 << 16
+WORD_BYTES: Final = 8
 _BITS_OF_BYTE: Final = np.unpackbits(
     np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"
 ).astype(np.int64)
@@ -71,7 +72,7 @@ def reachable(trials: Sequence[Trial], party: Party, rules: Rules, alpha: float)
     """Require that every 16-bit value is reached, where there are enough samples to demand it.
 
     The bound 2^16 (1 - 2^-16)^n is exact up to the union over values; streams whose bound is
-    above their share of alpha are left out and counted. 32-bit elements are tested by halves.
+    above their share of alpha are left out and counted. Elements of more bits are tested by limbs.
     """
     streams = {
         name: values
@@ -96,10 +97,11 @@ def _streams(trials: Sequence[Trial], party: Party, rules: Rules) -> dict[str, A
     sizes: dict[str, int] = {}
     for trial in trials:
         for seen in _tested(trial, party, rules):
-            if sizes.get(seen.stream, 0) < TESTED_BYTES and seen.array.size:
-                parts.setdefault(seen.stream, []).append(_bytes(seen))
-                sizes[seen.stream] = sizes.get(seen.stream, 0) + seen.array.nbytes
-    return {name: np.concatenate(arrays) for name, arrays in sorted(parts.items())}
+            name = f"{seen.stream}{' words' if _in_words(seen.array) else ''}"
+            if sizes.get(name, 0) < TESTED_BYTES and seen.array.size:
+                parts.setdefault(name, []).append(_bytes(seen))
+                sizes[name] = sizes.get(name, 0) + seen.array.nbytes
+    return {name: _whole(np.concatenate(arrays)) for name, arrays in sorted(parts.items())}
 
 
 def _tested(trial: Trial, party: Party, rules: Rules) -> Iterator[Sighting]:
@@ -114,11 +116,30 @@ def _tested(trial: Trial, party: Party, rules: Rules) -> Iterator[Sighting]:
 
 
 def _bytes(seen: Sighting) -> Array:
-    """Return an array as bytes per element; the padded last byte of packed answers is left out."""
+    """Return an array as bytes per element; the padded last byte of packed answers is left out.
+
+    Booleans stay what they are.
+    """
     flat = np.ascontiguousarray(seen.array).reshape(-1)
+    if flat.dtype == np.bool_:
+        return flat
+    if _in_words(seen.array):
+        return flat.reshape(-1, WORD_BYTES)
     if seen.form == "output" and flat.itemsize == 1:
         flat = flat[:-1]
     return flat.view(np.uint8).reshape(-1, seen.array.itemsize)
+
+
+def _in_words(array: Array) -> bool:
+    """Say whether bytes [n, 8] are words that were XORed."""
+    return array.dtype == np.uint8 and array.ndim == 2 and array.shape[1] == WORD_BYTES
+
+
+def _whole(pooled: Array) -> Array:
+    """Return a stream of booleans as one column of bytes; others stay what they are."""
+    if pooled.dtype != np.bool_:
+        return pooled
+    return np.packbits(pooled[: pooled.size // 8 * 8])[:, None]
 
 
 def _tests(name: str, array: Array) -> Iterator[_Test]:
@@ -137,9 +158,13 @@ def _tests(name: str, array: Array) -> Iterator[_Test]:
 
 
 def _halves(name: str, array: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the 16-bit limbs of ring elements."""
+    """Yield the 16-bit limbs of elements; those of 64-bit words together."""
     width = array.shape[1]
-    if width in {2, 4}:
-        limbs = np.ascontiguousarray(array).view("<u2")
-        for place in range(width // 2):
-            yield f"{name} limb {place}", limbs[:, place]
+    if width not in {2, 4, WORD_BYTES}:
+        return
+    limbs = np.ascontiguousarray(array).view("<u2")
+    if width == WORD_BYTES:
+        yield f"{name} limbs", limbs.reshape(-1)
+        return
+    for place in range(width // 2):
+        yield f"{name} limb {place}", limbs[:, place]
