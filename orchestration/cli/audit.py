@@ -19,7 +19,13 @@ __all__ = ["audit"]
 @click.command(short_help="Test for leaks: a run, a scenario's protocol, or the audit itself.")
 @click.argument("target", required=False)
 @click.option("--self-test", "own", is_flag=True, help="Plant leaks; each must be caught.")
-@click.option("--seeds", default=20, show_default=True, help="Honest audits of the self-test.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Honest audits of each protocol in the self-test.",
+)
 @click.option("--seed", default=1, show_default=True, help="Chooses the secrets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -108,7 +114,7 @@ def _line(verdict: Verdict) -> str:
 
 def _told(result: SelfTest) -> str:
     lines = [
-        f"{'✓' if row['caught'] else '✗'} {row['leak']}: {row['what']} "
+        f"{'✓' if row['caught'] else '✗'} {row['protocol']}, {row['leak']}: {row['what']} "
         f"[{row['check']}; noticed by {_listed(row['checks'])}]"
         for row in result.leaks
     ]
@@ -119,7 +125,7 @@ def _told(result: SelfTest) -> str:
     caught = sum(row["caught"] for row in result.leaks)
     honest = sum(row["passed"] for row in result.honest)
     lines.append(f"{caught} of {len(result.leaks)} leaks caught by the named check")
-    lines.append(f"{honest} of {len(result.honest)} honest audits passed")
+    lines.append(f"{honest} of {len(result.honest)} honest audits passed, in {result.wall_s:.0f} s")
     return "\n".join(lines)
 
 

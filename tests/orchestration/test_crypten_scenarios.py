@@ -64,15 +64,3 @@ def test_a_machine_without_crypten_is_told_so(
     assert code == 2
     assert "make install" in told
     assert not list(tmp_path.iterdir())
-
-
-def test_an_audit_of_weak_generators_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "weak.yaml"
-    file.write_text(
-        "data: {kind: templates}\nnetwork: {kind: identity}\n"
-        "search: {protocol: crypten, threshold: 0.5}\n"
-        "insecure: [crypten_first_party, weak_generators]\n"
-    )
-    result = CliRunner().invoke(main, ["audit", str(file)])
-    assert result.exit_code == 2
-    assert "weak_generators" in result.output

@@ -16,7 +16,7 @@ from orchestration.audit.leaks.plant import Leak, Plant
 from protocol.sharing.prg import SEED_BYTES, Seed, expand_seed
 from protocol.views import Array
 
-__all__ = ["MASK_LEAKS"]
+__all__ = ["MASK_LEAKS", "Reused", "blanked", "broadcast"]
 
 CONSTANT: Final = 0x1234
 STATE_BYTES: Final = 2
@@ -92,6 +92,16 @@ def _changed(name: str, change: Callable[[Array], Array]) -> Callable[[], Plant]
     return partial(Changed, name, change)
 
 
+def blanked(name: str) -> Callable[[], Plant]:
+    """Return what plants a mask that is absent."""
+    return _changed(name, _blank)
+
+
+def broadcast(name: str) -> Callable[[], Plant]:
+    """Return what plants one mask for all rows of an array."""
+    return _changed(name, _one_row)
+
+
 MASK_LEAKS: Final[tuple[Leak, ...]] = (
     Leak(
         "reused-query-mask", "every search hides its probe under the first search's mask",
@@ -99,11 +109,11 @@ MASK_LEAKS: Final[tuple[Leak, ...]] = (
     ),
     Leak(
         "probe-in-clear", "the probe reaches the gallery holder without a mask",
-        "uniformity", _changed("probe-masks", _blank),
+        "uniformity", blanked("probe-masks"),
     ),
     Leak(
         "one-mask-per-batch", "all probes of a batch share one mask: their differences are open",
-        "coalition algebra", _changed("probe-masks", _one_row),
+        "coalition algebra", broadcast("probe-masks"),
     ),
     Leak(
         "even-query-mask", "the mask is always even: the lowest bit of the probe is open",
@@ -123,7 +133,7 @@ MASK_LEAKS: Final[tuple[Leak, ...]] = (
     ),
     Leak(
         "unmasked-score", "the servers open the score itself",
-        "uniformity", _changed("threshold/mask", _blank),
+        "uniformity", blanked("threshold/mask"),
     ),
     Leak(
         "constant-score-mask", "the servers open the score under a constant",
@@ -135,22 +145,22 @@ MASK_LEAKS: Final[tuple[Leak, ...]] = (
     ),
     Leak(
         "blank-and-masks", "the comparison tree opens its operands without masks",
-        "uniformity", _changed("threshold/and-masks", _blank),
+        "uniformity", blanked("threshold/and-masks"),
     ),
     Leak(
         "correction-not-masked", "the dealer ships the bits of the score mask in clear",
-        "uniformity", _changed("threshold/bits", _blank),
+        "uniformity", blanked("threshold/bits"),
     ),
     Leak(
         "triple-not-masked", "the dealer ships the products of AND masks in clear",
-        "uniformity", _changed("threshold/and-products", _blank),
+        "uniformity", blanked("threshold/and-products"),
     ),
     Leak(
         "row-in-clear", "the share sent to the gallery holder is the row itself",
-        "canaries", _changed("gallery-rows", _blank),
+        "canaries", blanked("gallery-rows"),
     ),
     Leak(
         "one-mask-for-all-rows", "all gallery rows share one mask: their differences are open",
-        "coalition algebra", _changed("gallery-mask", _one_row),
+        "coalition algebra", broadcast("gallery-mask"),
     ),
 )  # fmt: skip

@@ -69,6 +69,9 @@ class Leak(NamedTuple):
         check: the check of the audit that must notice it.
         planted: makes the plant.
         ring_bits: ring of the runs it is planted in.
+        protocol: what it is planted in.
+        subject: whom the check must name; empty for anybody.
+        by_design: the honest protocol leaks so, nothing is planted.
     """
 
     name: str
@@ -76,6 +79,13 @@ class Leak(NamedTuple):
     check: str
     planted: Callable[[], Plant]
     ring_bits: int = 16
+    protocol: str = "dealer"
+    subject: str = ""
+    by_design: bool = False
+
+    def noticed_by(self, check: str, subject: str) -> bool:
+        """Say whether a failed verdict is the one that must notice this leak."""
+        return check.partition(":")[0] == self.check and self.subject in {"", subject}
 
 
 class Tampered:

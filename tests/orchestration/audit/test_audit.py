@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from orchestration import assembly
 from orchestration.assembly import PartyBrief
-from orchestration.audit.experiment import Sizes
+from orchestration.audit.experiment import Sizes, play_all
 from orchestration.audit.leaks import LEAKS, Leak
 from orchestration.capture import Recording, drawing
-from orchestration.cli.auditing import OUTPUTS, audit_protocol, audited
+from orchestration.cli.auditing import NEEDS, OUTPUTS, QUICK, audit_protocol, audited
 from orchestration.cli.main import main
 from orchestration.job import run_job
 from orchestration.progress import Progress
 from protocol.search.policies import policy_named
+from protocol.search.protocols import protocol_names
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from reports.audit import Verdict
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
-
-QUICK = Sizes(held_out=0, wide_elements=0)
 
 
 def scenario(protocol: str = "dealer", **search: object) -> Scenario:
@@ -41,39 +42,74 @@ def scenario(protocol: str = "dealer", **search: object) -> Scenario:
     return parse_scenario(text)
 
 
-def failed(leak: Leak, sizes: Sizes) -> set[str]:
-    verdicts = audit_protocol(scenario(ring_bits=leak.ring_bits), 1, leak, sizes)
-    return {v.check.partition(":")[0] for v in verdicts if not v.passed}
+def noticed(leak: Leak, sizes: Sizes) -> bool:
+    told = scenario(leak.protocol, ring_bits=leak.ring_bits)
+    verdicts = audit_protocol(told, 1, leak, sizes)
+    return any(leak.noticed_by(v.check, v.subject) for v in verdicts if not v.passed)
 
 
 def test_there_are_enough_leaks_and_each_names_a_check() -> None:
     from reports.audit import CHECKS
 
-    assert len(LEAKS) >= 15
-    assert len({leak.name for leak in LEAKS}) == len(LEAKS)
+    assert Counter(leak.protocol for leak in LEAKS) >= Counter(
+        {"dealer": 15, "replicated": 6, "crypten_ttp": 2, "crypten": 1}
+    )
+    assert len({(leak.protocol, leak.name) for leak in LEAKS}) == len(LEAKS)
     assert {leak.check for leak in LEAKS} == {check.name for check in CHECKS}
+
+
+def test_only_the_first_party_provider_leaks_by_design() -> None:
+    assert set(protocol_names()) - set(audited()) == {"crypten"}
+    assert audited() == ("dealer", "replicated", "crypten_ttp")
 
 
 @pytest.mark.parametrize("name", ["share-astray", "seed-in-error", "scores-to-server"])
 def test_a_leak_that_ends_the_run_is_caught(name: str) -> None:
-    leak = next(leak for leak in LEAKS if leak.name == name)
-    assert leak.check in failed(leak, QUICK)
+    assert noticed(next(leak for leak in LEAKS if leak.name == name), QUICK)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: f"{leak.protocol}-{leak.name}")
 def test_every_leak_is_caught_by_its_check(leak: Leak) -> None:
-    quick = leak.check not in {"reachable values", "coalition algebra"}
-    assert leak.check in failed(leak, QUICK if quick else Sizes())
+    assert noticed(leak, NEEDS.get(leak.check, QUICK))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", audited())
+@pytest.mark.parametrize("protocol", ["dealer", "replicated"])
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_honest_protocols_pass(protocol: str, seed: int) -> None:
     verdicts = audit_protocol(scenario(protocol, output=OUTPUTS[seed - 1]), seed)
     assert [v for v in verdicts if not v.passed] == []
     assert {v.check for v in verdicts} > {"coalition algebra", "reachable values", "uniformity"}
+
+
+@pytest.mark.slow
+def test_a_trusted_third_party_passes_and_the_audit_says_what_it_trusts() -> None:
+    verdicts = audit_protocol(scenario("crypten_ttp"), 1)
+    assert [v for v in verdicts if not v.passed] == []
+    trusted = next(v for v in verdicts if v.check == "assumptions")
+    assert "weak_generators" in trusted.detail
+    pair = next(v for v in verdicts if v.subject == "model_provider+dealer")
+    assert "24 of 24 coordinates of rows" in pair.detail
+
+
+@pytest.mark.slow
+def test_a_first_party_that_provides_reads_the_gallery_and_that_alone_is_wrong() -> None:
+    verdicts = audit_protocol(scenario("crypten"), 1, sizes=Sizes(wide_elements=0))
+    (wrong,) = (v for v in verdicts if not v.passed)
+    assert (wrong.check, wrong.subject) == ("coalition algebra", "model_provider")
+    assert "determines 24 of 24 coordinates of rows" in wrong.detail
+    assert "every score" in wrong.detail
+    assert "match bits" in wrong.detail
+
+
+@pytest.mark.parametrize("seed", range(1, 41))
+def test_there_always_are_two_groups_of_people_with_equal_answers(seed: int) -> None:
+    runs = play_all(scenario(), Sizes(runs=1, held_out=0, wide_elements=0), seed)
+    twins = next(pair for pair in runs.worlds if pair.name == "same answers")
+    one, two = (pair[0].views["client"].outputs["match"] for pair in (twins.one, twins.two))
+    np.testing.assert_array_equal(one, two)
+    assert (twins.one[0].secrets["rows"] != twins.two[0].secrets["rows"]).any()
 
 
 def ignore(_: Progress) -> None:
@@ -149,6 +185,17 @@ def test_a_run_without_views_cannot_pass(tmp_path: Path) -> None:
     assert [v.check for v in judge_run(path) if not v.passed] == ["views"]
 
 
+@pytest.mark.parametrize("protocol", ["crypten_ttp", "crypten"])
+def test_a_recorded_run_of_crypten_is_audited_like_any_other(tmp_path: Path, protocol: str) -> None:
+    from reports.audit import judge_run
+
+    recorded = msgspec.structs.replace(scenario(protocol), capture="payloads")
+    path = run_job(recorded, data_root=None, out_root=tmp_path, on_progress=ignore)
+    wrong = {v.subject: v.detail for v in judge_run(path) if not v.passed}
+    reads = {"model_provider": "determines every element of rows of search-0000"}
+    assert wrong == (reads if protocol == "crypten" else {})
+
+
 @pytest.mark.slow
 def test_the_command_judges_a_scenario(tmp_path: Path) -> None:
     from scenarios.schema import resolved_yaml
@@ -160,6 +207,23 @@ def test_the_command_judges_a_scenario(tmp_path: Path) -> None:
     verdicts = json.loads(result.output)
     assert all(verdict["passed"] for verdict in verdicts)
     assert {"check", "subject", "passed", "detail", "tests", "alpha"} == verdicts[0].keys()
+
+
+@pytest.mark.slow
+def test_the_command_fails_on_the_first_party_provider(tmp_path: Path) -> None:
+    from scenarios.schema import resolved_yaml
+
+    file = tmp_path / "audit.yaml"
+    file.write_text(resolved_yaml(scenario("crypten")))
+    result = CliRunner().invoke(main, ["audit", str(file)])
+    assert result.exit_code == 1
+    wrong = [line for line in result.output.splitlines() if line.startswith("✗")]
+    assert len(wrong) == 1
+    assert "coalition algebra, model provider: determines 24 of 24 coordinates of rows" in wrong[0]
+
+
+def test_a_scenario_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["audit", str(tmp_path / "no.yaml")]).exit_code == 2
 
 
 def test_the_command_needs_a_target() -> None:
