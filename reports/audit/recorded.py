@@ -13,7 +13,6 @@ from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.sharing.ring import Ring
 from protocol.views import Array, Trial, View
 from reports.audit.alike import sessions_alike
-from reports.audit.assumptions import assumptions
 from reports.audit.canaries import canary_scan
 from reports.audit.discipline import flow_policy
 from reports.audit.neighbours import neighbours
@@ -48,7 +47,6 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
         text = "no views were recorded: run the scenario again with --set capture=payloads"
         yield verdict("views", "run", [text], "")
         return
-    yield assumptions(rules)
     trial = recorded_trial(run)
     yield flow_policy([trial], rules)
     yield canary_scan([trial], rules)

@@ -35,7 +35,12 @@ SCENARIO = parse_scenario(
 )
 
 
-def policy(name: str) -> Policy:
+SEED_TO_PROVIDER = Flow(
+    "GallerySeed", CLIENT, MODEL_PROVIDER, "enrol", "sharing", "share", "-", "said to be harmless"
+)
+
+
+def policy(name: str, *further: Flow) -> Policy:
     """The holder searches a gallery it sees, for a probe it sees: all of it announced."""
     return register_policy(
         Policy(
@@ -44,6 +49,7 @@ def policy(name: str) -> Policy:
             trust_model="the holder may see everything",
             parties=("client", "model_provider", "gallery_holder"),
             flows=(
+                *further,
                 *FEATURE_FLOWS,
                 Flow("GallerySeed", CLIENT, GALLERY_HOLDER, "enrol", "sharing", "share", "-", "-"),
                 Flow(
@@ -80,8 +86,11 @@ class ToyClient:
         at = At(step.session, "enrol")
         seed, share = split(rows, "toy-rows", self._random_bytes)
         told = Tensor.of(np.frombuffer(seed.reveal(), dtype=np.uint8))
-        await channel.send(GALLERY_HOLDER, GallerySeed(seed=told, rows=step.size), at)
+        await self._granted(channel, GallerySeed(seed=told, rows=step.size), at)
         await channel.send(MODEL_PROVIDER, GalleryShares(values=Tensor.of(self._made(share))), at)
+
+    async def _granted(self, channel: Channel, grant: GallerySeed, at: At) -> None:
+        await channel.send(GALLERY_HOLDER, grant, at)
 
     async def delete_rows(self, channel: Channel, step: Step) -> None:
         raise NotImplementedError
@@ -104,6 +113,14 @@ class CarelessClient(ToyClient):
 
     def _made(self, share: RingArray) -> RingArray:
         return share & share.dtype.type(0xFFFE)
+
+
+class TellingClient(ToyClient):
+    """Sends the provider, which has one share, the seed of the other: its policy allows it."""
+
+    async def _granted(self, channel: Channel, grant: GallerySeed, at: At) -> None:
+        await super()._granted(channel, grant, at)
+        await channel.send(MODEL_PROVIDER, grant, at)
 
 
 class ToyServer:
@@ -132,6 +149,16 @@ class ToyProvider(ToyServer):
         assert probes is not None
         message = MaskedProbes(values=Tensor.of(probes))
         await channel.send(GALLERY_HOLDER, message, At(step.session, "online", 1))
+
+
+class CuriousProvider(ToyProvider):
+    """Follows the protocol and expands the seed it was given."""
+
+    async def change(self, channel: Channel, step: Step) -> None:
+        granted = await channel.receive(CLIENT, GallerySeed, At(step.session, "enrol"))
+        seed = Seed(granted.seed.array().tobytes())
+        expand_share(seed, "toy-rows", (step.size, self._plan.dimension), self._ring)
+        await super().change(channel, step)
 
 
 class ToyHolder(ToyServer):
@@ -169,18 +196,27 @@ def declared(plan: RunPlan, size: InputSize) -> Iterator[DeclaredMessage]:
         yield DeclaredMessage(name, "DecisionShares", GALLERY_HOLDER, CLIENT, 2, bits)
 
 
+def declared_and_told(plan: RunPlan, size: InputSize) -> Iterator[DeclaredMessage]:
+    yield from declared(plan, size)
+    for step in plan.steps:
+        if step.kind == "enrol":
+            yield DeclaredMessage(step.session, "GallerySeed", CLIENT, MODEL_PROVIDER, 0, 32)
+
+
 def answer_round(shape: SearchShape) -> int:
     del shape
     return 2
 
 
-def registered(name: str, client: type[ToyClient]) -> str:
+def registered(name: str, client: type[ToyClient], *further: Flow) -> str:
     """Register the protocol as one package of its own would."""
+    provider = CuriousProvider if further else ToyProvider
     servers = {
-        MODEL_PROVIDER: lambda p, _: ToyProvider(p),
+        MODEL_PROVIDER: lambda p, _: provider(p),
         GALLERY_HOLDER: lambda p, _: ToyHolder(p),
     }
-    register_protocol(SearchProtocol(policy(name), declared, answer_round, client, servers))  # type: ignore[arg-type]
+    told = declared_and_told if further else declared
+    register_protocol(SearchProtocol(policy(name, *further), told, answer_round, client, servers))  # type: ignore[arg-type]
     return name
 
 
@@ -214,3 +250,10 @@ def test_a_new_protocol_is_audited_by_its_policy_alone() -> None:
 def test_a_leak_of_a_new_protocol_is_found() -> None:
     found = failures(registered("toy-careless", CarelessClient))
     assert ("uniformity", "model_provider") in found
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forgotten")
+def test_what_a_new_policy_allows_is_judged_too() -> None:
+    found = failures(registered("toy-telling", TellingClient, SEED_TO_PROVIDER))
+    assert found == {("coalition algebra", "model_provider")}

@@ -26,7 +26,10 @@ class Told(NamedTuple):
 
 @contextmanager
 def witness(told: list[Told]) -> Iterator[None]:
-    token = WITNESS.set(lambda *one: told.append(Told(*one[:2], np.array(one[2]))))
+    def hear(label: str, seed: bytes, array: npt.NDArray[Any]) -> None:
+        told.append(Told(label, seed, array.copy()))
+
+    token = WITNESS.set(hear)
     try:
         yield
     finally:
@@ -69,7 +72,7 @@ def test_a_first_party_tells_the_masks_themselves() -> None:
         searched("TFP")
     once = [label for label, count in Counter(one[:2] for one in told).items() if count == 1]
     alone = [one.array for one in told if one[:2] in once]
-    assert [(array.dtype, array.size) for array in alone[:2]] == [("<u8", 8), ("<u8", 12)]
+    assert [(array.dtype.str, array.size) for array in alone[:2]] == [("<u8", 8), ("<u8", 12)]
 
 
 def test_bits_are_told_as_booleans_and_words_as_bytes() -> None:
