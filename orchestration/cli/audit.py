@@ -125,8 +125,16 @@ def _told(result: SelfTest) -> str:
     caught = sum(row["caught"] for row in result.leaks)
     honest = sum(row["passed"] for row in result.honest)
     lines.append(f"{caught} of {len(result.leaks)} leaks caught by the named check")
-    lines.append(f"{honest} of {len(result.honest)} honest audits passed, in {result.wall_s:.0f} s")
+    lines.append(f"{honest} of {len(result.honest)} honest audits passed")
+    spent = f"{result.wall_s:.0f} s, {result.processor_s:.0f} s of processor time"
+    lines.append(
+        f"false alarms: {result.false_alarms}, expected at most {_expected(result)}; {spent}"
+    )
     return "\n".join(lines)
+
+
+def _expected(result: SelfTest) -> str:
+    return f"{result.alpha * len(result.honest):.0e}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -40,6 +41,7 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
         alpha: bound of the probability that an honest audit fails by chance.
         false_alarms: honest audits that failed.
         wall_s: how long it took.
+        processor_s: how long it kept processors busy, over all cores.
         leaks: per leak: name, protocol, what it does, the named check, whether it caught it, all
             checks that noticed.
         honest: per protocol and seed: output level, whether it passed, what failed.
@@ -51,6 +53,7 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float
     false_alarms: int
     wall_s: float
+    processor_s: float
     leaks: list[dict[str, Any]]
     honest: list[dict[str, Any]]
     environment: dict[str, Any]
@@ -84,7 +87,7 @@ def self_test(seeds: int) -> SelfTest:
     """Audit every planted leak, and every honest protocol under many seeds."""
     jobs = [_Job(place, leak.protocol, 1) for place, leak in enumerate(LEAKS)]
     jobs += [_Job(None, name, seed) for name in audited() for seed in range(1, seeds + 1)]
-    began = monotonic()
+    began, busy = monotonic(), _processor_s()
     found = _done(jobs)
     leaks = [row for row in found if "leak" in row]
     honest = [row for row in found if "leak" not in row]
@@ -95,6 +98,7 @@ def self_test(seeds: int) -> SelfTest:
         alpha=ALPHA,
         false_alarms=alarms,
         wall_s=round(monotonic() - began, 1),
+        processor_s=round(_processor_s() - busy, 1),
         leaks=leaks,
         honest=honest,
         environment=environment(),
@@ -113,6 +117,11 @@ def _done(jobs: Sequence[_Job]) -> list[dict[str, Any]]:
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
         found = dict(zip(order, pool.map(_work, [jobs[place] for place in order]), strict=True))
     return [found[place] for place in range(len(jobs))]
+
+
+def _processor_s() -> float:
+    """Return what this process and its ended children have used of all processors."""
+    return sum(os.times()[:4])
 
 
 def _longest_first(job: _Job) -> tuple[bool, bool, bool]:

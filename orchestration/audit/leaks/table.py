@@ -39,8 +39,8 @@ def _summary(result: Mapping[str, Any]) -> Iterator[str]:
         f"{result['alpha']:g}."
     )
     yield (
-        f"It took {result['wall_s'] / 60:.0f} minutes on {machine['cores']} cores "
-        f"({machine['processor']}, Python {machine['python']})."
+        f"It took {result['processor_s'] / 60:.0f} minutes of processor time on {machine['cores']} "
+        f"cores ({machine['processor']}, Python {machine['python']})."
     )
 
 
