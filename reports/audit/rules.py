@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from protocol.flows import Flow, Form, Policy
+from protocol.flows import Elements, Flow, Form, Policy
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party, Phase
 from protocol.views import Array, Seen
 
@@ -68,11 +68,11 @@ class Rules:
         Ring elements and packed bits stay as they are. Words that are XORed become their bytes
         [n, 8], or booleans [n] where one bit is declared and no other is set.
         """
-        flow = self._flow(seen)
-        if flow is None or flow.elements is None or self.adds(seen, array):
+        elements = self._elements(seen, array)
+        if elements is None or elements.combine == "sum":
             return array
         words = np.ascontiguousarray(array).reshape(-1)
-        if flow.elements.bits == 1 and not (words >> np.uint64(1)).any():
+        if elements.bits == 1 and not (words >> np.uint64(1)).any():
             return words.astype(np.bool_)
         return words.view(np.uint8).reshape(-1, array.itemsize)
 
@@ -81,11 +81,16 @@ class Rules:
 
         The rest of both halves may agree: it opens to zero.
         """
-        flow = self._flow(seen)
-        if flow is None or flow.elements is None or flow.elements.bits > 1:
+        elements = self._elements(seen, array)
+        if elements is None or elements.bits > 1:
             return self.shown(seen, array)
         lowest: Array = (array & array.dtype.type(1)).astype(np.bool_)
         return lowest
+
+    def _elements(self, seen: Seen, array: Array) -> Elements | None:
+        """Return what a row says of 64-bit words; None for other arrays."""
+        flow = self._flow(seen)
+        return flow.elements if flow is not None and array.dtype == np.dtype("<u8") else None
 
     def _flow(self, seen: Seen) -> Flow | None:
         return self._flows.get((seen.kind, seen.sender, seen.receiver, seen.phase))
