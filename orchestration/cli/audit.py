@@ -45,10 +45,8 @@ def audit(
     (--set capture=payloads); the verdicts are kept in its audit.json and shown in its report,
     which is built anew.
     """
-    from orchestration.cli.auditing import self_test
-
     if own:
-        result = self_test(seeds)
+        result = _self_test(seeds)
         click.echo(_json(result) if as_json else _told(result))
         context.exit(0 if result.passed else 1)
     if target is None:
@@ -59,6 +57,15 @@ def audit(
     if folder.is_dir() and not as_json:
         _point_to_report(folder)
     context.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def _self_test(seeds: int) -> SelfTest:
+    from orchestration.cli.auditing import self_test
+    from orchestration.cli.console import errors
+    from orchestration.cli.progress import progress_view
+
+    with progress_view(errors()) as on_progress:
+        return self_test(seeds, on_progress)
 
 
 def _of_scenario(target: str, seed: int) -> list[Verdict]:

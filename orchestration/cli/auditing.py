@@ -15,6 +15,7 @@ from orchestration.audit.experiment import Sizes, play_all
 from orchestration.audit.leaks import LEAKS, Leak
 from orchestration.environment import environment
 from orchestration.machine import cores
+from orchestration.progress import OnProgress, Progress
 from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
 from reports.audit import ALPHA, Experiment, Rules, Verdict, Worlds, judge
@@ -83,12 +84,12 @@ def audit_protocol(
     return list(judge(experiment, rules))
 
 
-def self_test(seeds: int) -> SelfTest:
+def self_test(seeds: int, on_progress: OnProgress) -> SelfTest:
     """Audit every planted leak, and every honest protocol under many seeds."""
     jobs = [_Job(place, leak.protocol, 1) for place, leak in enumerate(LEAKS)]
     jobs += [_Job(None, name, seed) for name in audited() for seed in range(1, seeds + 1)]
     began, busy = monotonic(), _processor_s()
-    found = _done(jobs)
+    found = _done(jobs, on_progress)
     leaks = [row for row in found if "leak" in row]
     honest = [row for row in found if "leak" not in row]
     alarms = sum(not row["passed"] for row in honest)
@@ -111,11 +112,15 @@ def audited() -> tuple[str, ...]:
     return tuple(name for name in protocol_names() if name not in leaking)
 
 
-def _done(jobs: Sequence[_Job]) -> list[dict[str, Any]]:
+def _done(jobs: Sequence[_Job], on_progress: OnProgress) -> list[dict[str, Any]]:
     """Do the longest jobs first, on all cores; return what they found in the order given."""
     order = sorted(range(len(jobs)), key=lambda place: _longest_first(jobs[place]))
+    found: dict[int, dict[str, Any]] = {}
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        found = dict(zip(order, pool.map(_work, [jobs[place] for place in order]), strict=True))
+        rows = pool.map(_work, [jobs[place] for place in order])
+        for place, row in zip(order, rows, strict=True):
+            found[place] = row
+            on_progress(Progress("audit", len(found), len(jobs), note=jobs[place].protocol))
     return [found[place] for place in range(len(jobs))]
 
 
