@@ -5,18 +5,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.audit.leaks.table import leaks_markdown
+from orchestration.audit.leaks.table import leaks_markdown, unrecorded
+from orchestration.cli.auditing import audited
 from protocol.search.policies import policy_named, policy_names
 from reports.policy_text import policy_markdown
 
 DOCS = Path(__file__).parent.parent / "docs"
+SELF_TEST = DOCS / "results" / "audit-self-test.json"
+
+
+def self_test() -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(SELF_TEST.read_text(encoding="utf-8"))
+    return result
+
+
+def caught_leaks() -> str:
+    return leaks_markdown(self_test())
 
 
 def policies() -> str:
@@ -25,7 +38,7 @@ def policies() -> str:
 
 @pytest.mark.parametrize(
     ("page", "name", "made"),
-    [("audit.md", "leaks", leaks_markdown), ("policy.md", "policy", policies)],
+    [("audit.md", "leaks", caught_leaks), ("policy.md", "policy", policies)],
 )
 def test_generated_parts_have_not_drifted(page: str, name: str, made: Callable[[], str]) -> None:
     path = DOCS / page
@@ -37,3 +50,22 @@ def test_generated_parts_have_not_drifted(page: str, name: str, made: Callable[[
         path.write_text(current, encoding="utf-8")
         text = current
     assert text == current
+
+
+def test_the_recorded_self_test_caught_every_leak_there_is_and_raised_no_alarm() -> None:
+    result = self_test()
+    assert result["passed"]
+    assert unrecorded(result) == []
+    honest = {(row["protocol"], row["seed"]) for row in result["honest"] if row["passed"]}
+    assert honest == {(name, seed) for name in audited() for seed in range(1, 21)}
+
+
+@pytest.mark.parametrize("change", [{"caught": False}, {"check": "canaries"}, {"leak": "other"}])
+def test_a_leak_without_a_recorded_catch_is_told(change: dict[str, Any]) -> None:
+    result = self_test()
+    first, *others = result["leaks"]
+    changed = {**result, "leaks": [{**first, **change}, *others]}
+    told = unrecorded(changed)
+    assert f"{first['leak']} in {first['protocol']} was not caught" in told
+    assert ("other in dealer is gone" in told) == ("leak" in change)
+    assert "**nothing recorded**" in leaks_markdown(changed)
