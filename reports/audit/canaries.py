@@ -20,6 +20,8 @@ WINDOW: Final = 8
 PATTERN_BYTES: Final = 16
 LEAST_DISTINCT: Final = 4
 LEAST_IN_WINDOW: Final = 3
+LEAST_IN_WORD: Final = 2
+LONG_BYTES: Final = 64
 NUMBERS_PRINTED: Final = 8
 SEARCHED_BYTES: Final = 1 << 14
 TABLE_BITS: Final = 22
@@ -114,11 +116,13 @@ def _owned(view: View) -> Iterator[Canary]:
 
 def _encodings(what: str, array: Array, known_to: Collection[Party]) -> Iterator[Canary]:
     raw = np.ascontiguousarray(array).tobytes()
-    head = _varied(raw, array.itemsize, PATTERN_BYTES)
+    words = array.dtype.kind in "iu" and array.itemsize == WINDOW
+    size = LONG_BYTES if words else PATTERN_BYTES
+    head = _varied(raw, array.itemsize, size)
     yield Canary(what, f"raw {array.dtype}", head, known_to)
     yield Canary(what, "hex", head.hex().encode(), known_to)
     # Three bytes are four letters, wherever in the array they stand.
-    yield Canary(what, "base64", base64.b64encode(_varied(raw, 3, PATTERN_BYTES - 1)), known_to)
+    yield Canary(what, "base64", base64.b64encode(_varied(raw, 3, size - size % 3)), known_to)
 
 
 def _numbers(what: str, row: npt.NDArray[Any], known_to: Collection[Party]) -> Iterator[Canary]:
@@ -143,8 +147,12 @@ def _varied(raw: bytes, step: int, size: int) -> bytes:
 
 
 def _recognisable(pattern: bytes) -> bool:
-    """Refuse patterns that occur by chance: short ones and those of few different bytes."""
-    varied = len(set(pattern)) >= LEAST_DISTINCT and len(set(pattern[:WINDOW])) >= LEAST_IN_WINDOW
+    """Refuse patterns that occur by chance: short ones and those of few different bytes.
+
+    A 64-bit word of a small number has two; a long pattern holds several such words.
+    """
+    least = LEAST_IN_WINDOW if len(pattern) < LONG_BYTES else LEAST_IN_WORD
+    varied = len(set(pattern)) >= LEAST_DISTINCT and len(set(pattern[:WINDOW])) >= least
     return len(pattern) >= PATTERN_BYTES - 4 and varied
 
 

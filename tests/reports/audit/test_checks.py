@@ -151,3 +151,17 @@ def test_scores_are_the_clients_only_where_the_run_says_that_it_opens_them(name:
         rules = Rules(policy, insecure)
         assert rules.may_know(["client", "gallery_holder"], "scores") == known
         assert not rules.may_know(["gallery_holder"], "scores")
+
+
+def test_small_numbers_in_wide_words_are_found() -> None:
+    rows = np.random.default_rng(5).integers(-90, 90, (4, 16)).astype(np.int64).view(np.uint64)
+    secret = {"rows": rows}
+    for row in rows:
+        found = canary_scan([trial(masked(row), secrets=secret)], RULES)
+        assert "as raw uint64 in the view of gallery_holder" in found.detail
+    text = base64.b64encode(rows[2].tobytes())
+    found = canary_scan(
+        [trial(secrets=secret, texts={"log": text, "hex": rows[1].tobytes().hex().encode()})], RULES
+    )
+    assert "rows 2 as base64 in log" in found.detail
+    assert "rows 1 as hex in hex" in found.detail
