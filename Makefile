@@ -20,6 +20,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
+EVERY_CORE := --numprocesses logical
+
 MAX_MODULE_LINES := 400
 MAX_FILE_KIB := 2048
 
@@ -54,14 +56,16 @@ sizes:
 	@git ls-files -z | xargs -0 du -k | awk -v most=$(MAX_FILE_KIB) \
 	  '$$1 > most {print $$2 ": " $$1 " KiB, at most " most; bad = 1} END {exit bad}'
 
+# Tests that start a Ray cluster share it, one after the other; all others use every core.
 fast: $(STAMP)
-	$(BIN)/pytest --numprocesses logical -m "not ray and not slow"
+	$(BIN)/pytest $(EVERY_CORE) -m "not ray and not slow"
 
 ray: $(STAMP)
 	$(BIN)/pytest -m "ray and not slow"
 
 slow: $(STAMP)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(EVERY_CORE) -m "slow and not ray"
+	$(BIN)/pytest -m "slow and ray"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
