@@ -71,7 +71,7 @@ LADDERS: Final = {
             "dctdp",
             "189 coefficients (DCTDP)",
             FeatureSpec(fusion="none", colour="none"),
-            (3.2e6, 1.6e6, 8e5),
+            (3.2e6, 1.6e6),
         ),
         Ladder(
             "hfcf",
