@@ -141,6 +141,7 @@ def _label(left: Axes, right: Axes) -> None:
     left.set_ylim(0, 100)
     right.axvspan(0, _WANTED_RECOVERED, ymin=0.9, color="#2f9e6e", alpha=0.15, linewidth=0)
     right.set_ylim(50, 100)
+    right.set_xlim(0, 100)
     right.axhline(_WANTED_PAIRS, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
     right.axvline(_WANTED_RECOVERED, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
     right.set_xlabel("recovered faces that match the person at FMR 1 %, %")

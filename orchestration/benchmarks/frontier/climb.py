@@ -133,7 +133,7 @@ def climb(
 ) -> Iterator[FrontierPoint]:
     """Yield a mechanism's points from no noise downwards, until its network is near chance."""
     every = max(1, len(course.pictures) // course.calibrating)
-    calibration = bounds(ladder, course.pictures[::every])
+    calibration: Calibration | None = None
     before: Path | None = None
     for rung, epsilon in enumerate([None, *sorted(epsilons, reverse=True)]):
         spec = ladder.at(epsilon)
@@ -144,6 +144,7 @@ def climb(
         place = _Place(epsilon, path, before, rung)
         on_progress(Progress("train", rung, len(epsilons) + 1, name))
         if not path.is_file():
+            calibration = calibration or bounds(ladder, course.pictures[::every])
             _train(spec, course, calibration, place, on_progress)
         before = path
         if course.judge is None:

@@ -71,7 +71,7 @@ LADDERS: Final = {
             "dctdp",
             "189 coefficients (DCTDP)",
             FeatureSpec(fusion="none", colour="none"),
-            (3.2e6, 1.6e6, 8e5),
+            (3.2e6,),
         ),
         Ladder(
             "hfcf",
@@ -81,7 +81,7 @@ LADDERS: Final = {
         ),
         Ladder("pixels", "luminance pixels", _plane(1), (1e5, 5e4)),
         Ladder("means2", "2x2 means", _plane(2), (5e4, 2.5e4)),
-        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4)),
+        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
     )
 }
 
