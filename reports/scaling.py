@@ -37,11 +37,13 @@ _STYLE: Final[dict[str, Any]] = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
-_COLOURS: Final = ("#3b7dd8", "#2f9e6e", "#d9534f", "#8b5cf6", "#d69e2e", "#0f766e")
+_COLOURS: Final = ("#3b7dd8", "#2f9e6e", "#d69e2e", "#8b5cf6", "#0f766e")
 _PLAIN: Final = {
     "faiss": ("#64748b", (0, (4, 2))),
     "plaintext": ("#94a3b8", (0, (1, 1.5))),
+    "plaintext integers": ("#94a3b8", (0, (6, 1.5))),
     "crypten by itself": ("#d9534f", (0, (4, 2))),
+    "crypten as written": ("#d9534f", (0, (1, 1.5))),
 }
 _DOTS_PER_INCH: Final = 140
 
