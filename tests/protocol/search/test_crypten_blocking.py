@@ -184,6 +184,15 @@ def test_a_coroutine_that_never_starts_has_no_thread() -> None:
     step.close()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt; a background job inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_the_function_computes_ends_it() -> None:
     unwound = threading.Event()
 
