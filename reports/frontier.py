@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import msgspec
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from protocol.errors import DataError
+from reports.charts import chart_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,19 +21,6 @@ __all__ = ["ablation_lines", "frontier_lines", "write_frontier_figure"]
 
 Point = Mapping[str, Any]
 
-_STYLE: Final[dict[str, Any]] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "frontier",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#8a94a6",
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-}
 _COLOURS: Final = ("#d9534f", "#d69e2e", "#3b7dd8", "#2f9e6e", "#8b5cf6", "#0f766e")
 _DOTS_PER_INCH: Final = 140
 _WANTED_PAIRS: Final = 95.0
@@ -100,8 +87,7 @@ def write_frontier_figure(result: Path) -> tuple[Path, Path]:
         DataError: the file is no result of `evaluate frontier`.
     """
     points = _points(result)
-    style: Any = _STYLE
-    with mpl.rc_context(style):
+    with chart_style("frontier"):
         figure = Figure(figsize=(9.2, 4.0), dpi=_DOTS_PER_INCH)
         left, right = figure.subplots(1, 2)
         for colour, title in zip(_COLOURS, dict.fromkeys(p["title"] for p in points), strict=False):

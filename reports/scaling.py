@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import msgspec
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from protocol.errors import DataError
+from reports.charts import chart_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,19 +24,6 @@ __all__ = ["write_scaling_figure"]
 
 Row = Mapping[str, Any]
 
-_STYLE: Final[dict[str, Any]] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "scaling",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#8a94a6",
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-}
 _COLOURS: Final = ("#3b7dd8", "#2f9e6e", "#d69e2e", "#8b5cf6", "#0f766e")
 _PLAIN: Final = {
     "faiss": ("#64748b", (0, (4, 2))),
@@ -60,8 +47,7 @@ def write_scaling_figure(result: Path) -> tuple[Path, Path]:
     panels = sorted({(row["batch"], row["dim"]) for row in rows})
     if not panels:
         raise DataError("holds no measured row to draw", where=str(result))
-    style: Any = _STYLE
-    with mpl.rc_context(style):
+    with chart_style("scaling"):
         figure = _figure(rows, panels)
         svg, png = result.with_name("scaling.svg"), result.with_name("scaling.png")
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,11 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from orchestration import assembly
-from orchestration.assembly import PartyBrief
 from orchestration.audit.experiment import Sizes, play_all
 from orchestration.audit.leaks import LEAKS, Leak
-from orchestration.capture import Recording, drawing
 from orchestration.cli.auditing import (
     NEEDS,
     OUTPUTS,
@@ -30,8 +26,6 @@ from orchestration.job import run_job
 from orchestration.progress import Progress
 from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_names
-from protocol.sharing.prg import RandomBytes, keyed_random_bytes
-from reports.audit import Verdict
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
@@ -133,46 +127,6 @@ def _row(path: Path) -> list[int]:
 
     row: list[int] = open_views(path).party("client").outputs["rows"][3].tolist()
     return row
-
-
-def recorded(folder: Path) -> Path:
-    chosen = msgspec.structs.replace(scenario(), capture="payloads")
-    return run_job(chosen, data_root=None, out_root=folder, on_progress=ignore)
-
-
-def single_use_of(path: Path) -> Verdict:
-    from reports.audit import judge_run
-
-    return next(v for v in judge_run(path) if v.check == "single use")
-
-
-def test_two_recorded_runs_use_nothing_twice(tmp_path: Path) -> None:
-    alone = single_use_of(recorded(tmp_path))
-    assert "nor like one of 0 other recorded runs" in alone.detail
-    second = recorded(tmp_path)
-    found = single_use_of(second)
-    assert found.passed
-    assert "nor like one of 1 other recorded runs" in found.detail
-    shutil.copytree(second, second.with_name("copy"))
-    broken = Path(shutil.copytree(second, second.with_name("broken")))
-    (broken / "journal.jsonl").write_text("{")
-    found = single_use_of(second)
-    assert found.passed
-    assert "nor like one of 1 other recorded runs beside it; 1 other runs cannot" in found.detail
-
-
-def test_a_seed_that_an_earlier_run_used_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def same(told: PartyBrief, recording: Recording | None) -> RandomBytes:
-        source = keyed_random_bytes(bytes(32), told.party)
-        return source if recording is None else drawing(source, recording)
-
-    monkeypatch.setattr(assembly, "_randomness", same)
-    first, second = recorded(tmp_path), recorded(tmp_path)
-    found = single_use_of(second)
-    assert not found.passed
-    assert f"another run, {first.name}" in found.detail
 
 
 def test_a_run_without_views_cannot_pass(tmp_path: Path) -> None:
