@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestration.machine import user_cache
 from orchestration.progress import OnProgress, Progress
 from parties.model_provider import (
     DistilConfig,
@@ -165,8 +166,7 @@ def writable_place() -> Path:
 
 
 def _cache_folder() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
-    return cache / "bauta" / "adapted"
+    return user_cache() / "bauta" / "adapted"
 
 
 def _keep(student: Student, dataset: DataSet, out: Path) -> None:

@@ -150,7 +150,7 @@ def climb(
         if course.judge is None:
             continue
         point = _kept(path)
-        if point is None:
+        if point is None or point.attack.faces != len(course.faces.pictures):
             point = _measure(ladder, place, course, course.judge, on_progress)
             _keep(point, path)
         yield point

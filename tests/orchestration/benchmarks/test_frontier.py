@@ -68,6 +68,10 @@ def course(folder: Path, work: Path) -> Course:
     )
 
 
+def ignore(_: object) -> None:
+    pass
+
+
 def rungs(folder: Path, work: Path, epsilons: tuple[float, ...]) -> Iterator[FrontierPoint]:
     return climb(LADDERS["means4"], epsilons, course(folder, work), lambda _: None)
 
@@ -95,6 +99,9 @@ def test_finished_rungs_are_neither_trained_nor_measured_again(
     monkeypatch.setattr("orchestration.benchmarks.frontier.climb.distil", refuse)
     monkeypatch.setattr("orchestration.benchmarks.frontier.climb.run_faces", refuse)
     assert next(rungs(folder, tmp_path, (7840.0,))) == first
+    fewer = attack_faces(course(folder, tmp_path).dataset, course(folder, tmp_path).teacher, 5)
+    with pytest.raises(AssertionError):  # another number of faces is another measurement
+        next(climb(LADDERS["means4"], (), course(folder, tmp_path)._replace(faces=fewer), ignore))
     (tmp_path / "means4-none.json").write_text("{")
     with pytest.raises(DataError, match="not a finished point"):
         next(rungs(folder, tmp_path, (7840.0,)))
