@@ -69,6 +69,8 @@ def adapted_name(spec: FeatureSpec, teacher: RgbEmbedder, dataset: DataSet) -> s
         del fields["selection"]
     if spec.pixel_block == 1:
         del fields["pixel_block"]
+    if spec.allocation == "uniform":
+        del fields["allocation"]
     digest = blake2b(msgspec.json.encode(fields, order="sorted"), digest_size=6).hexdigest()
     noise = "noiseless" if spec.epsilon is None else f"eps{spec.epsilon:g}"
     noise = noise if spec.pixel_epsilon is None else f"pixel{spec.pixel_epsilon:g}"

@@ -48,24 +48,26 @@ def _line(point: Any) -> str:  # noqa: ANN401 - a point of any source
     )
 
 
-def ablation_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def ablation_lines(points: Sequence[Any]) -> list[str]:
     """Return one line per kind of input, in per cent with 95 % intervals."""
     head = (
-        f"{'input':<38}{'channels':>9}{'bytes':>11}{'steps':>7}{'pairs':>20}{'TAR 1e-3':>10}"
-        f"{'rank-1':>20}{'A1 same':>9}{'A1 other':>10}"
+        f"{'input':<46}{'element eps':>12}{'channels':>9}{'bytes':>11}{'ms':>6}{'pairs':>20}"
+        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 same':>9}{'A1 other':>10}{'A4 linked':>11}"
     )
-    return [head, *(_ablation(row) for row in rows)]
+    return [head, *(_ablation(point) for point in points)]
 
 
-def _ablation(row: Mapping[str, Any]) -> str:
-    rates, attack = row["rates"], row["attack"]
-    tar = "-" if rates["tar"] is None else f"{100 * rates['tar']:.1f}"
+def _ablation(point: Any) -> str:  # noqa: ANN401 - a point of any source
+    rates, attack = point.rates, point.attack
+    tar = "-" if rates.tar is None else f"{100 * rates.tar:.1f}"
     return (
-        f"{row['title']:<38}{row['channels']:>9}{row['picture_bytes']:>11,}{row['steps']:>7}"
-        f"{_with_range(rates['pairs'], rates['pairs_range']):>20}{tar:>10}"
-        f"{_with_range(rates['rank_1'], rates['rank_1_range']):>20}"
-        f"{100 * attack['same_picture'] / attack['faces']:>9.0f}"
-        f"{100 * attack['other_picture'] / attack['faces']:>10.0f}"
+        f"{point.title:<46}{_number(point.element_epsilon):>12}{point.channels:>9}"
+        f"{point.picture_bytes:>11,}{point.client_ms:>6.2f}"
+        f"{_with_range(rates.pairs, rates.pairs_range):>20}{tar:>10}"
+        f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
+        f"{100 * attack.same_picture / attack.faces:>9.0f}"
+        f"{100 * attack.other_picture / attack.faces:>10.0f}"
+        f"{100 * point.linked / attack.faces:>11.0f}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def described(job: Training, course: Course) -> dict[str, Any]:
         "network": job.scenario.network.teacher,
         "seed": job.scenario.seed,
         "steps": job.config.steps,
+        "noisy_steps": course.noisy.steps,
         "batch_size": job.config.batch_size,
         "precision": job.config.precision,
         "training_pictures": len(course.pictures),
@@ -57,8 +59,10 @@ def _folder(work: Path, job: Training) -> Path:
     return folder
 
 
-def course_of(job: Training, faces: int, work: Path) -> Course:
+def course_of(job: Training, faces: int, work: Path, noisy_steps: int | None = None) -> Course:
     """Return what all networks of a table share, with its folder below `work`.
+
+    Networks under noise take `noisy_steps` gradient steps, by default as many as the first.
 
     Raises:
         DataError: data are missing, or the folder cannot be made.
@@ -79,6 +83,7 @@ def course_of(job: Training, faces: int, work: Path) -> Course:
         targets=TargetCache(job.teacher, half=job.config.precision == "bfloat16"),
         faces=attack_faces(job.dataset, job.teacher, faces),
         config=job.config,
+        noisy=replace(job.config, steps=noisy_steps or job.config.steps),
         calibrating=CALIBRATING,
         folder=_folder(work, job),
         judge=_judge,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.frontier.climb import FrontierPoint
@@ -17,7 +16,22 @@ __all__ = ["ablations"]
 @click.command()
 @click.argument("scenario", default="accuracy-inputs")
 @click.option("--input", "names", multiple=True, help="Only this one; may be repeated.")
-@click.option("--steps", default=150, show_default=True, help="Gradient steps of every network.")
+@click.option("--steps", default=150, show_default=True, help="Gradient steps without noise.")
+@click.option(
+    "--epsilon",
+    "epsilons",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    help="Also with noise of this epsilon per coefficient; may be repeated.",
+)
+@click.option(
+    "--allocation",
+    type=click.Choice(["uniform", "learned", "both"]),
+    default="both",
+    show_default=True,
+    help="How the budget of a picture is divided.",
+)
+@click.option("--noisy-steps", default=40, show_default=True, help="Gradient steps of each budget.")
 @click.option("--faces", default=100, show_default=True, help="Faces attacked.")
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
 @click.option(
@@ -33,18 +47,22 @@ def ablations(  # noqa: PLR0913 - one parameter per option
     scenario: str,
     names: tuple[str, ...],
     steps: int,
+    epsilons: tuple[float, ...],
+    allocation: str,
+    noisy_steps: int,
     faces: int,
     precision: str,
     work: Path,
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Train one network per kind of input, all alike and without noise, and judge them.
+    """Train one network per kind of input and noise, all alike, and judge them.
 
     Fusions without colour, colour descriptors beside one fusion, and the channels that two peers
-    send. The linear attack reads the frequency part alone.
+    send. With --epsilon, every budget starts from the network of the one before; colour maps stay
+    without noise. The linear attack reads the frequency part alone.
     """
-    from orchestration.benchmarks.frontier.ablations import ABLATIONS
+    from orchestration.benchmarks.frontier.ablations import ABLATIONS, noisy_variants
     from orchestration.benchmarks.frontier.climb import climb
     from orchestration.cli.climbing import chosen, course_of, described
     from orchestration.cli.console import errors
@@ -55,18 +73,14 @@ def ablations(  # noqa: PLR0913 - one parameter per option
 
     ladders = chosen(names, ABLATIONS)
     job = open_training(scenario, (), Wishes(steps=steps, precision=precision))
-    rows: list[dict[str, Any]] = []
+    rows: list[FrontierPoint] = []
     with progress_view(errors()) as on_progress:
-        course = course_of(job, faces, work)
+        course = course_of(job, faces, work, noisy_steps)
         for ladder in ladders:
-            for point in climb(ladder, (), course, on_progress):
-                spec = ladder.quiet
-                rows.append(_row(point, spec.channels, spec.picture_bytes))
-                click.echo(point.title, err=True)
+            for variant in noisy_variants(ladder, epsilons, allocation):
+                for point in climb(variant, variant.epsilons, course, on_progress):
+                    if not (variant.learned and point.epsilon is None and allocation == "both"):
+                        rows.append(point)
+                    click.echo(f"{point.title}, epsilon {point.element_epsilon}", err=True)
     content = {**described(job, course), "rows": rows}
     finish("evaluate ablations", content, ablation_lines(rows), as_json=as_json, out=out)
-
-
-def _row(point: FrontierPoint, channels: int, picture_bytes: int) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.to_builtins(point)
-    return {**row, "channels": channels, "picture_bytes": picture_bytes}

@@ -3,10 +3,10 @@
 The transform of method reference 2.2 is linear and known. With noise of known scale, the most
 plausible luminance plane X under a Gaussian smoothness prior minimises
 
-    sum_uv w_uv |A_u X A_v^T - F_uv|^2 + smooth |grad X|^2 + level |X|^2
+    sum_uv |A_u X A_v^T - F_uv|^2 / variance + smooth |grad X|^2 + level |X|^2
 
-and is found by conjugate gradients. Weights are one number per channel, so the normal operator is
-eight pairs of small matrix products. Fused channels are read as luminance, which they mostly are.
+and is found by conjugate gradients. Every element has a weight of its own, as its noise has (see
+`block_normal`). Fused channels are read as luminance, which they mostly are.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from parties.adversary.block_normal import (
+    Planes,
+    adjoint_of,
+    apply_normal,
+    normal_matrices,
+)
 from protocol.features.block_dct import BLOCK, analysis_operators
 from protocol.features.spec import EDGE
 
-__all__ = ["recover_from_channels", "recover_from_plane"]
-
-Planes = NDArray[np.float32]
+__all__ = ["misfit", "recover_from_channels", "recover_from_plane"]
 
 STEP_SPREAD: Final = 12.0
 """Standard deviation of the difference of neighbouring pixels the prior assumes."""
@@ -38,55 +42,68 @@ def recover_from_channels(channels: Planes, noise_variance: NDArray[np.float64])
 
     Args:
         channels: float32 [B, 63, 112, 112], coefficient (u, v) at index 8 u + v - 1.
-        noise_variance: mean noise variance of each channel [63], not below a rounding error,
-            infinite for channels that were not sent.
+        noise_variance: noise variance of each channel [63] or of each element [63, 112, 112], not
+            below a rounding error, infinite for what was not sent.
 
     Returns:
         float32 [B, 112, 112].
     """
+    weights = np.zeros((BLOCK * BLOCK, EDGE, EDGE), np.float32)
+    variance = noise_variance if noise_variance.ndim > 1 else noise_variance[:, None, None]
+    weights[1:] = 1.0 / variance
+    matrices = normal_matrices(weights)
+    right = np.concatenate(
+        [_right_side(channels[i : i + 1], weights) for i in range(len(channels))]
+    )
+    return _solve(lambda planes: apply_normal(matrices, planes), right)
+
+
+def misfit(
+    planes: Planes, channels: Planes, noise_variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how far planes are from explaining noisy channels: weighted squares, [B].
+
+    Args:
+        planes: float32 [B, 112, 112].
+        channels: float32 [B, 63, 112, 112].
+        noise_variance: of each element [63, 112, 112], infinite for what was not sent.
+    """
     operators = analysis_operators().astype(np.float32)
-    weights = np.zeros(BLOCK * BLOCK)
-    weights[1:] = 1.0 / noise_variance
-    grid = weights.reshape(BLOCK, BLOCK).astype(np.float32)
-    squares = operators.transpose(0, 2, 1) @ operators
-    columns = np.einsum("uv,vij->uij", grid, squares)
-
-    def normal(planes: Planes) -> Planes:
-        terms = (squares[u] @ planes @ columns[u] for u in range(BLOCK))
-        return np.asarray(sum(terms))
-
-    return _solve(normal, _adjoint(channels, operators, grid))
+    total = np.zeros(len(planes))
+    for channel in np.flatnonzero(np.isfinite(noise_variance).any(axis=(1, 2))):
+        down, right = divmod(int(channel) + 1, BLOCK)
+        explained = operators[down] @ planes @ operators[right].T
+        squares = np.square(explained - channels[:, channel]) / noise_variance[channel]
+        total += squares.sum(axis=(1, 2))
+    return total
 
 
-def recover_from_plane(plane: Planes, noise_variance: float, pool: int = 1) -> Planes:
+def _right_side(channels: Planes, weights: Planes) -> Planes:
+    weighted = np.zeros((len(channels), BLOCK * BLOCK, EDGE, EDGE), np.float32)
+    np.multiply(channels, weights[1:], out=weighted[:, 1:])
+    return adjoint_of(weighted)
+
+
+def recover_from_plane(
+    plane: Planes, noise_variance: float | NDArray[np.float64], pool: int = 1
+) -> Planes:
     """Return the planes most plausible given noisy means of pool x pool pixels.
 
     Args:
         plane: float32 [B, 112 / pool, 112 / pool], minus 128.
-        noise_variance: of each mean.
+        noise_variance: of the means, or of each of them [112 / pool, 112 / pool].
         pool: side of the squares that were averaged.
 
     Returns:
         float32 [B, 112, 112].
     """
-    weight = np.float32(1.0 / noise_variance)
+    weight = np.asarray(1.0 / np.asarray(noise_variance), dtype=np.float32)
     means = np.repeat(np.eye(EDGE // pool, dtype=np.float32), pool, axis=1) / np.float32(pool)
 
     def normal(planes: Planes) -> Planes:
-        return np.asarray(weight * (means.T @ (means @ planes @ means.T) @ means))
+        return np.asarray(means.T @ (weight * (means @ planes @ means.T)) @ means)
 
-    return _solve(normal, np.asarray(weight * (means.T @ plane @ means)))
-
-
-def _adjoint(channels: Planes, operators: Planes, grid: Planes) -> Planes:
-    found = np.zeros((len(channels), EDGE, EDGE), np.float32)
-    for u in range(BLOCK):
-        along = np.zeros((len(channels), EDGE, EDGE), np.float32)
-        for v in range(BLOCK):
-            if u + v:
-                along += grid[u, v] * (channels[:, BLOCK * u + v - 1] @ operators[v])
-        found += operators[u].T @ along
-    return found
+    return _solve(normal, np.asarray(means.T @ (weight * plane) @ means))
 
 
 def _solve(normal: Callable[[Planes], Planes], right: Planes) -> Planes:

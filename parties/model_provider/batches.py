@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from parties.model_provider.allocating import Noise, quiet_spec
 from parties.model_provider.embedders import Student
 from parties.model_provider.ridge import RidgeBatch
 from parties.model_provider.student import InputTransform
 from parties.model_provider.targets import Target, TargetCache
 from parties.model_provider.teacher import RgbEmbedder
-from protocol.features import Calibration, FeatureExtractor, FeatureSpec
+from protocol.features import Allocation, Calibration, FeatureExtractor, FeatureSpec
 
 __all__ = ["Batch", "Source", "Visits", "displaced", "training_bytes"]
 
@@ -27,10 +29,17 @@ Pictures = NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
-    """Protected inputs `[B,C,112,112]` and the teacher's outputs on the same pictures."""
+    """Protected inputs `[B,C,112,112]` and the teacher's outputs on the same pictures.
+
+    Attributes:
+        protected: what the network reads.
+        target: what the teacher says.
+        noise: how it was made, where shares of the budget are learned.
+    """
 
     protected: Tensor
     target: Target
+    noise: Noise | None = None
 
 
 class Visits(NamedTuple):
@@ -65,12 +74,14 @@ class Source:
         self._pictures = pictures
         self._teacher = teacher
         self.targets = targets or TargetCache(teacher, half=visits.half)
-        self.spec, self._calibration = spec, calibration
+        self.spec, self.calibration = spec, calibration
         self._transform = InputTransform(spec, calibration)
+        self._quiet = quiet_spec(spec)
+        self._plain = InputTransform(self._quiet, calibration)
         self._visits = visits
 
-    def batch(self, step: int) -> Batch:
-        """Return the batch of one step."""
+    def batch(self, step: int, shares: Allocation | None = None) -> Batch:
+        """Return the batch of one step; with shares, noise is divided by them and told."""
         size, count = self._visits.size, len(self._pictures)
         epoch, place = divmod(step, count // size)
         generator = np.random.default_rng((self._visits.seed, 1, epoch))
@@ -87,18 +98,23 @@ class Source:
         else:
             keys = [(int(row), bool(way)) for row, way in zip(rows, mirrored, strict=True)]
             target = self.targets.of(keys, chosen)
+        if shares is not None:
+            return self._told(np.ascontiguousarray(chosen), step, shares, target)
         return Batch(self.protected(chosen, f"step-{step}"), target)
+
+    def _told(self, chosen: Pictures, step: int, shares: Allocation, target: Target) -> Batch:
+        calibration = replace(self.calibration, allocation=shares)
+        drawn = training_bytes(self._visits.seed, f"step-{step}")
+        sent = FeatureExtractor(self.spec, calibration, drawn).protect(chosen)
+        quiet = FeatureExtractor(self._quiet, calibration, drawn).protect(chosen)
+        read = InputTransform(self.spec, calibration)
+        return Batch(read(sent), target, Noise(sent, quiet, read, self._plain))
 
     def ridge(self, batches: int, earlier: Student | None) -> Iterator[RidgeBatch]:
         """Yield batches with the stem outputs of the teacher, or of an earlier student."""
         for index, chosen in enumerate(self.samples(batches)):
             protected = self.protected(chosen, f"ridge-{index}")
             yield RidgeBatch(protected, self._stem_output(chosen, earlier))
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the frequency part carries noise, of coefficients or of pixels."""
-        return self.spec.epsilon is not None or self.spec.pixel_epsilon is not None
 
     def inputs(self, batches: int) -> Iterator[Tensor]:
         """Yield protected inputs of sampled pictures."""
@@ -115,7 +131,7 @@ class Source:
     def protected(self, chosen: Pictures, label: str) -> Tensor:
         """Return the student's input for pictures, with the noise that belongs to `label`."""
         noise = training_bytes(self._visits.seed, label)
-        extractor = FeatureExtractor(self.spec, self._calibration, noise)
+        extractor = FeatureExtractor(self.spec, self.calibration, noise)
         return self._transform(extractor.protect(np.ascontiguousarray(chosen)))
 
     def _stem_output(self, chosen: Pictures, earlier: Student | None) -> Tensor:

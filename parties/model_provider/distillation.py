@@ -12,16 +12,17 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from parties.model_provider.allocating import Shares, share_gradient
 from parties.model_provider.batches import Batch, Source, Visits
 from parties.model_provider.checkpoint import Progress, read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
@@ -31,7 +32,7 @@ from parties.model_provider.student import StudentDesign, StudentNetwork
 from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
-from protocol.features import Calibration, FeatureSpec, calibrate
+from protocol.features import Allocation, Calibration, FeatureSpec, calibrate
 
 __all__ = [
     "DistilConfig",
@@ -68,6 +69,7 @@ class DistilConfig:
         device: `cpu` or `cuda`.
         precision: of the student's convolutions; loss, head and weights are always float32.
         shift: largest displacement of training pictures in pixels, as augmentation.
+        share_rate: peak rate of the logits of a learned allocation.
     """
 
     minutes: float = 14.0
@@ -82,6 +84,7 @@ class DistilConfig:
     device: str = "cpu"
     precision: Precision = "float32"
     shift: int = 0
+    share_rate: float = 0.1
 
 
 class Report(NamedTuple):
@@ -125,6 +128,7 @@ def distil(  # noqa: PLR0913 - the last five are optional
         raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
     if calibration is None:
         calibration = start.calibration if start else _calibrated(pictures, spec)
+    calibration = _with_shares(calibration, spec, start)
     half = config.precision == "bfloat16"
     visits = Visits(config.batch_size, config.seed, config.shift, half)
     source = Source(pictures, teacher, spec, calibration, visits, targets)
@@ -134,15 +138,16 @@ def distil(  # noqa: PLR0913 - the last five are optional
         _start(network, teacher, source, config, start)
     run = _Run(network, teacher, config, source)
     if checkpoint is not None and resumed:
-        run.progress = read_checkpoint(checkpoint, network, run.optimiser, _identity(spec, config))
+        run.progress = read_checkpoint(
+            checkpoint, run.trained, run.optimiser, _identity(spec, config)
+        )
     try:
         run.train(on_progress, lambda: _save(checkpoint, run, spec, config))
     finally:
         _save(checkpoint, run, spec, config)
         teacher.network.cpu()
-    return Student(
-        network.cpu().eval(), spec, calibration, _record(run, teacher, len(pictures), start)
-    )
+    record = _record(run, teacher, len(pictures), start)
+    return Student(network.cpu().eval(), spec, run.calibration, record)
 
 
 def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
@@ -150,6 +155,19 @@ def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
     return calibrate(
         (pictures[i : i + _CALIBRATION_BATCH] for i in starts), spec.fusion, spec.selection
     )
+
+
+def _with_shares(
+    calibration: Calibration, spec: FeatureSpec, earlier: Student | None
+) -> Calibration:
+    """Return the calibration with shares to start from, where shares are to be learned."""
+    if spec.allocation == "uniform":
+        return replace(calibration, allocation=None)
+    shares = Shares(spec)
+    known = calibration.allocation or (earlier.calibration.allocation if earlier else None)
+    if known is not None:
+        shares.start_from(known)
+    return replace(calibration, allocation=shares.allocation())
 
 
 def _design(teacher: RgbEmbedder, spec: FeatureSpec, config: DistilConfig) -> StudentDesign:
@@ -179,9 +197,16 @@ def _start(
     network.face.load_state_dict(state, strict=False)
     batches = -(-config.ridge_pictures // config.batch_size)
     start_stem(network, lambda: source.ridge(batches, earlier), config.seed)
-    if source.noisy:
+    if source.spec.noisy:
         with _convolutions(config):
             recentre(network, source.inputs(batches))
+
+
+def _shares(source: Source) -> Shares:
+    shares = Shares(source.spec)
+    if source.calibration.allocation is not None:
+        shares.start_from(source.calibration.allocation)
+    return shares
 
 
 class _Run:
@@ -198,16 +223,38 @@ class _Run:
         self._config, self._source = config, source
         self.network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         teacher.network.to(config.device)
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=1e-4)
+        groups: list[dict[str, Any]] = [
+            {"params": list(network.parameters()), "weight_decay": 1e-4, "peak": 1.0}
+        ]
+        self.shares: Shares | None = None
+        self.trained: nn.Module = network
+        if source.spec.allocation == "learned":
+            self.shares = _shares(source)
+            self.trained = nn.ModuleDict({"network": network, "shares": self.shares})
+            peak = config.share_rate / config.learning_rate
+            shared = list(self.shares.parameters())
+            groups.append({"params": shared, "weight_decay": 0.0, "peak": peak})
+        self.optimiser = torch.optim.AdamW(groups, lr=0.0)
+
+    @property
+    def calibration(self) -> Calibration:
+        """The calibration with the shares learned so far."""
+        return replace(self._source.calibration, allocation=self._allocation())
+
+    def _allocation(self) -> Allocation | None:
+        return None if self.shares is None else self.shares.allocation()
 
     def train(self, on_progress: OnProgress | None, save: Callable[[], None]) -> None:
         """Take steps until the schedule is over; the next batch is prepared meanwhile."""
         last, saved = time.monotonic(), time.monotonic()
         with ThreadPoolExecutor(1) as background:
-            pending = background.submit(self._source.batch, self.progress.step)
+            pending = background.submit(self._source.batch, self.progress.step, self._allocation())
             while self._fraction() < 1.0:
                 batch = pending.result()
-                pending = background.submit(self._source.batch, self.progress.step + 1)
+                # Shares of one step ago: a batch must not depend on when it is prepared.
+                pending = background.submit(
+                    self._source.batch, self.progress.step + 1, self._allocation()
+                )
                 loss = self._step(batch)
                 now = time.monotonic()
                 self.progress = self.progress.after(loss, now - last)
@@ -225,15 +272,21 @@ class _Run:
 
     def _step(self, batch: Batch) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = self._config.learning_rate * one_cycle(self._fraction())
+            rate = self._config.learning_rate * group["peak"]
+            group["lr"] = rate * one_cycle(self._fraction())
         device = self._config.device
-        features = self._features(batch.protected.to(device))
+        protected = batch.protected.to(device).requires_grad_(self.shares is not None)
+        features = self._features(protected)
         wanted, target = (part.to(device) for part in batch.target)
         distance = _distance(self.network.face.head(features), target)
         total = distance + self._config.hint_weight * _distance(features, wanted)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
+        if self.shares is not None and batch.noise is not None and protected.grad is not None:
+            self.shares.backward(share_gradient(batch.noise, protected.grad.cpu()))
         self.optimiser.step()
+        if self.shares is not None:
+            self.shares.keep_within()
         return float(distance.detach())
 
     def _features(self, protected: Tensor) -> Tensor:
@@ -282,7 +335,7 @@ def _identity(spec: FeatureSpec, config: DistilConfig) -> str:
 def _save(checkpoint: Path | None, run: _Run, spec: FeatureSpec, config: DistilConfig) -> None:
     if checkpoint is not None:
         write_checkpoint(
-            checkpoint, run.network, run.optimiser, run.progress, _identity(spec, config)
+            checkpoint, run.trained, run.optimiser, run.progress, _identity(spec, config)
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from numba import njit
@@ -78,22 +79,32 @@ class InputTransform:
     channel's standard deviation, public through the calibration) each element becomes
     clip(x, ±b)/√(1+2b²), so that reliable elements weigh more. Clipping a weak signal at one
     scale keeps 0.63 of it and 0.26 of the noise power, which is half as much again in
-    signal-to-noise ratio as reading it linearly.
+    signal-to-noise ratio as reading it linearly. Noisy pixels are not clipped, and weighed only
+    where their shares of the budget differ.
+
+    Attributes:
+        spec: the features that are read.
+        start: value of code 0 of each element, [112,F,112], rows first.
+        step: value of one code more.
+        noise: Laplace scale of each element; zeros without noise.
+        limit: where values are clipped.
+        gain: what they are then multiplied by.
     """
 
     def __init__(self, spec: FeatureSpec, calibration: Calibration) -> None:
         self.spec = spec
-        self._start, self._step = _affine(spec, calibration)
-        noise = _noise_scale(spec, calibration)
-        self._limit = np.full_like(self._start, np.inf) if noise is None else _CLIP * noise
-        self._gain = np.ones_like(self._start) if noise is None else _whitening(noise)
+        self.start, self.step = _affine(spec, calibration)
+        self.noise = _noise_scale(spec, calibration)
+        unclipped = spec.epsilon is None
+        self.limit = np.full_like(self.start, np.inf) if unclipped else _CLIP * self.noise
+        self.gain = _gain(spec, self.noise, calibration)
 
     def __call__(self, batch: ProtectedBatch) -> Tensor:
         """Return float32 `[B,C,112,112]` in channels-last memory."""
         shape = (len(batch.frequency), _EDGE, _EDGE, self.spec.channels)
         output = np.empty(shape, dtype=np.float32)
         for frequency, colour, target in zip(batch.frequency, batch.colour, output, strict=True):
-            _fill(frequency, self._step, self._start, self._limit, self._gain, target)
+            _fill(frequency, self.step, self.start, self.limit, self.gain, target)
             _fill_colour(colour, target)
         return torch.from_numpy(output).permute(0, 3, 1, 2)
 
@@ -111,16 +122,35 @@ def _affine(
     return _rows(low), _rows((high - low) / np.float32(np.iinfo(kind).max))
 
 
-def _noise_scale(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.float32] | None:
-    """Laplace scale of each element in units of its channel's deviation; None without noise."""
-    if spec.epsilon is None:
-        return None
-    scale = calibration.scale[:, None, None] * np.float32(spec.epsilon)
-    return _rows(calibration.sensitivity / scale)
+def _noise_scale(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.float32]:
+    """Laplace scale of each element in units of its channel's deviation, rows first."""
+    shape = (spec.frequency_channels, _EDGE, _EDGE)
+    if not spec.noisy or (spec.pixel_epsilon is not None and spec.fusion != "plane"):
+        return np.zeros((_EDGE, shape[0], _EDGE), np.float32)
+    mean = spec.epsilon or spec.pixel_epsilon or np.inf
+    shares = np.ones(shape, np.float32)
+    if spec.allocation == "learned" and calibration.allocation is not None:
+        shares = calibration.allocation.elements()
+    scale = calibration.scale[:, None, None] * np.float32(mean)
+    return _rows(calibration.sensitivity / scale / shares)
+
+
+def _gain(
+    spec: FeatureSpec, noise: NDArray[np.float32], calibration: Calibration
+) -> NDArray[np.float32]:
+    """Gain that gives a signal of unit variance under that noise unit variance again.
+
+    Of pixels, relative to the gain at the mean budget: equal shares leave them as they are.
+    """
+    if spec.epsilon is not None:
+        return _whitening(noise)
+    if spec.allocation == "uniform":
+        return np.ones_like(noise)
+    uniform = _noise_scale(msgspec.structs.replace(spec, allocation="uniform"), calibration)
+    return np.asarray(_whitening(noise) / _whitening(uniform))
 
 
 def _whitening(noise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gain that gives a signal of unit variance under that noise unit variance again."""
     return np.asarray(1 / np.sqrt(1 + 2 * noise**2), dtype=np.float32)
 
 

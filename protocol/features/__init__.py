@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from protocol.features.allocation import Allocation
     from protocol.features.budget import PrivacyBudget, privacy_budget
     from protocol.features.calibration import Calibration, calibrate
     from protocol.features.extractor import FeatureExtractor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from protocol.features.wire import wire_error
 
 __all__ = [
+    "Allocation",
     "Calibration",
     "FeatureExtractor",
     "FeatureSpec",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Allocation": "allocation",
     "Calibration": "calibration",
     "FeatureExtractor": "extractor",
     "FeatureSpec": "spec",

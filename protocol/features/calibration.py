@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from protocol.errors import DataError, ScenarioError
+from protocol.features.allocation import TOLERANCE, Allocation
 from protocol.features.fusion import luminance, plane_mixing
 from protocol.features.pipeline import exact_coefficients
 from protocol.features.selection import sent_channels
@@ -56,6 +57,7 @@ class Calibration:
         scale: standard deviation of each channel, float32 [F].
         pictures: number of pictures it was estimated from.
         selection: the selection the bounds belong to; of `random`, they hold for every group.
+        allocation: shares of a budget learned with the network, where they were.
 
     Raises:
         DataError: shapes do not fit fusion and selection, a bound is not finite, or a scale not
@@ -68,6 +70,7 @@ class Calibration:
     scale: NDArray[float32]
     pictures: int
     selection: Selection = "all"
+    allocation: Allocation | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that cannot be a calibration."""
@@ -90,7 +93,8 @@ class Calibration:
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return compact arrays for an npz file; the bounds lose nothing as float16."""
-        return {
+        shares = {} if self.allocation is None else _share_arrays(self.allocation)
+        return shares | {
             "calibration_fusion": np.frombuffer(self.fusion.encode(), dtype=np.uint8),
             "calibration_selection": np.frombuffer(self.selection.encode(), dtype=np.uint8),
             "calibration_lower": _outward(self.lower, -np.inf),
@@ -121,7 +125,7 @@ class Calibration:
             message = "calibration names an unknown selection"
             raise DataError(message, where="calibration.selection")
         kinds = cast("Fusion", fusion), cast("Selection", selection)
-        return cls(kinds[0], lower, upper, scale, pictures, kinds[1])
+        return cls(kinds[0], lower, upper, scale, pictures, kinds[1], _shares(arrays))
 
 
 def calibrate(
@@ -177,6 +181,7 @@ def require_sensitivity(spec: FeatureSpec, calibration: Calibration) -> None:
     if spec.selection != calibration.selection:
         message = f"calibrated for selection {calibration.selection!r}, not {spec.selection!r}"
         raise ScenarioError(message, where="features.selection", hint="calibrate again")
+    _require_allocation(spec, calibration.allocation)
     if spec.epsilon is None:
         return
     width = calibration.sensitivity
@@ -193,6 +198,35 @@ def require_sensitivity(spec: FeatureSpec, calibration: Calibration) -> None:
     if (width == width.flat[0]).all():
         message = "all sensitivities are equal: a placeholder, not a calibration"
         raise ScenarioError(message, where="features.epsilon", hint=hint)
+
+
+def _require_allocation(spec: FeatureSpec, shares: Allocation | None) -> None:
+    """Raise ScenarioError unless shares fit what noise is drawn for; unused ones do no harm."""
+    if spec.allocation == "uniform":
+        return
+    where = "features.allocation"
+    if shares is None:
+        message, hint = "no shares were learned", "adapt a network to these features: bauta train"
+        raise ScenarioError(message, where=where, hint=hint)
+    found = len(shares.channels), len(shares.places)
+    wanted = spec.noise_channels, spec.noise_places
+    if found != wanted:
+        message = f"shares of {found} channels and places, the noise has {wanted}"
+        raise ScenarioError(message, where=where, hint="adapt a network to these features")
+    if shares.extremes[1] > spec.largest_share * (1 + TOLERANCE):
+        message = f"the largest share is {shares.extremes[1]:.3g}, {spec.largest_share:.3g} at most"
+        raise ScenarioError(message, where=where, hint="adapt a network to these features")
+
+
+def _share_arrays(shares: Allocation) -> dict[str, NDArray[np.generic]]:
+    return {"calibration_channels": shares.channels, "calibration_places": shares.places}
+
+
+def _shares(arrays: Mapping[str, NDArray[np.generic]]) -> Allocation | None:
+    if "calibration_channels" not in arrays or "calibration_places" not in arrays:
+        return None
+    channels, places = arrays["calibration_channels"], arrays["calibration_places"]
+    return Allocation(channels.astype(np.float32), places.astype(np.float32))
 
 
 def _deviation(mean_moments: NDArray[float64]) -> NDArray[float32]:

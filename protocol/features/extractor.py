@@ -56,6 +56,7 @@ class FeatureExtractor:
         self._grid = (
             np.ascontiguousarray(self._spread(calibration.lower).transpose(1, 0, 2)),
             _inverse(self._spread(calibration.sensitivity).transpose(1, 0, 2)),
+            *self._amplitudes(),
             WireGrid.of(spec).kernel_constants(),
         )
 
@@ -114,12 +115,30 @@ class FeatureExtractor:
             whole[group] = values
         return whole
 
+    def _amplitudes(self) -> tuple[NDArray[float32], NDArray[float32]]:
+        """Return Laplace scales in clip widths as factors of channels [F] and places [112,112]."""
+        mean = 0.0 if self.spec.epsilon is None else 1.0 / self.spec.epsilon
+        channels = np.full(self._channels, mean, dtype=np.float32)
+        places = np.ones((EDGE, EDGE), dtype=np.float32)
+        shares = self.calibration.allocation
+        if self.spec.epsilon is not None and self.spec.allocation == "learned" and shares:
+            for group in self._groups:
+                channels[group] /= shares.channels
+            places /= shares.places
+        return channels, places
+
     def _noisy(self, pictures: NDArray[uint8]) -> NDArray[uint8]:
         spec = self.spec
         if spec.pixel_epsilon is None and spec.pixel_block == 1:
             return pictures
+        shares = self.calibration.allocation if spec.allocation == "learned" else None
         return noisy_pictures(
-            pictures, spec.pixel_epsilon, self._noise, block=spec.pixel_block, grey=spec.grey
+            pictures,
+            spec.pixel_epsilon,
+            self._noise,
+            block=spec.pixel_block,
+            grey=spec.grey,
+            shares=None if shares is None else shares.places,
         )
 
     def _plane_codes(self, pictures: NDArray[uint8]) -> NDArray[float32]:

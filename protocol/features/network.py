@@ -53,11 +53,11 @@ def _affine(
 ) -> tuple[NDArray[float32], NDArray[float32]]:
     """Return step and value of code 0 for each element, in units of the channel's scale."""
     require_sensitivity(spec, calibration)
-    grid = WireGrid.of(spec)
+    grid = WireGrid.of(spec, calibration.allocation)
     scale = calibration.scale[:, None, None]
     width = calibration.sensitivity / scale
-    start = calibration.lower / scale - np.float32(grid.offset) * width
-    return width / np.float32(grid.gain), start
+    start = calibration.lower / scale - grid.offset * width
+    return width / grid.gain, start
 
 
 def _as_tensor(codes: NDArray[np.generic]) -> torch.Tensor:

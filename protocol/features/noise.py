@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from protocol.errors import LocalProtocolError
 from protocol.features.spec import EDGE
-from protocol.features.wire import NOISE_MARGIN, WireGrid
+from protocol.features.wire import NOISE_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
+    from protocol.features.allocation import Allocation
     from protocol.features.pipeline import NoiseWords
     from protocol.features.spec import FeatureSpec
 
@@ -83,7 +84,7 @@ def flip_threshold(epsilon: float) -> int:
     return math.ceil(2**32 / (1.0 + math.exp(epsilon)))
 
 
-def sampling_slack(spec: FeatureSpec) -> float:
+def sampling_slack(spec: FeatureSpec, allocation: Allocation | None = None) -> float:
     """Bound how much finite resolution adds to epsilon per element; 0 without noise.
 
     A code's probability is off by at most two steps of the uniform and by the float32 error of
@@ -91,9 +92,13 @@ def sampling_slack(spec: FeatureSpec) -> float:
     """
     if spec.epsilon is None:
         return 0.0
-    grid = WireGrid.of(spec)
-    cell = spec.epsilon / grid.gain
-    distance = spec.epsilon + NOISE_MARGIN
+    shares = (1.0, 1.0) if allocation is None else allocation.extremes
+    return max(_slack(spec.epsilon * share, 2**spec.wire_bits - 1) for share in shares)
+
+
+def _slack(epsilon: float, largest: int) -> float:
+    cell = (epsilon + 2.0 * NOISE_MARGIN) / largest
+    distance = epsilon + NOISE_MARGIN
     rarest = 0.5 * math.exp(-distance) * (1.0 - math.exp(-cell))
-    edge_error = 4.0 * float(np.finfo(np.float32).eps) * (distance + spec.epsilon + NOISE_MARGIN)
+    edge_error = 4.0 * float(np.finfo(np.float32).eps) * (distance + epsilon + NOISE_MARGIN)
     return 2.0 * (2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)

@@ -28,8 +28,8 @@ __all__ = [
     "protect_picture",
 ]
 
-ElementGrid: TypeAlias = "tuple[NDArray[float32], NDArray[float32], NDArray[float32]]"
-"""Lower bounds, inverse clip widths, constants."""
+ElementGrid: TypeAlias = "tuple[NDArray[float32], ...]"
+"""Lower bounds, inverse clip widths, noise amplitude of channels and of places, constants."""
 
 NoiseWords: TypeAlias = "tuple[NDArray[uint32], NDArray[uint16]]"
 """Uniform random words: 32 and 16 bits for each element."""
@@ -62,8 +62,10 @@ def protect_picture(
     """Write the wire codes [F,112,112] of one picture.
 
     `grid` holds the lower bound and the inverse clip width of each element, float32 [112,F,112]
-    (block row first), and four constants: noise amplitude and offset in units of the width, codes
-    per width, largest code. `words` are uniform words for F*112*112 elements, or empty.
+    (block row first), the noise amplitude in units of the width as a product of one factor for each
+    channel [F] and one for each place [112,112], and two constants: how many amplitudes the grid
+    reaches beyond the bounds, and the largest code. `words` are uniform words for F*112*112
+    elements, or empty; without them the amplitudes are not read.
     """
     scratch = _scratch(mixing, len(output))
     _protect_kernel(np.ascontiguousarray(picture), mixing, _TAPS, scratch, grid, words, output)
@@ -235,7 +237,7 @@ def _protect_kernel(
     output: NDArray[uint8] | NDArray[uint16],
 ) -> None:
     row_taps, column_taps = taps
-    lower, inverse_width, grid = element_grid
+    lower, inverse_width, by_channel, by_place, grid = element_grid
     high, low = words
     planes, lines, fused = scratch
     _fill_planes(picture, mixing, planes)
@@ -248,8 +250,11 @@ def _protect_kernel(
             _to_unit(line, lower[i, channel], inverse_width[i, channel])
             if high.size > 0:
                 start = (i * output.shape[0] + channel) * EDGE
-                _add_noise(line, high[start : start + EDGE], low[start : start + EDGE], grid[0])
-            _to_grid(line, grid, output[channel, i])
+                words_here = high[start : start + EDGE], low[start : start + EDGE]
+                amplitude = by_channel[channel], by_place[i]
+                _to_noisy_grid(line, words_here, amplitude, grid, output[channel, i])
+            else:
+                _to_grid(line, grid[1], output[channel, i])
 
 
 @inlined
@@ -270,19 +275,30 @@ def _to_unit(
 
 
 @inlined
-def _add_noise(
-    line: NDArray[float32], high: NDArray[uint32], low: NDArray[uint16], amplitude: float32
+def _to_noisy_grid(
+    line: NDArray[float32],
+    words: NoiseWords,
+    amplitudes: tuple[float32, NDArray[float32]],
+    grid: NDArray[float32],
+    output: NDArray[uint8] | NDArray[uint16],
 ) -> None:
+    """Add noise and round to the public grid; what lies outside goes to its end."""
+    high, low = words
+    of_channel, of_place = amplitudes
+    margin, largest = grid
     for j in range(EDGE):
-        line[j] += amplitude * _unit_laplace(high[j], low[j])
+        amplitude = of_channel * of_place[j]
+        value = line[j] + amplitude * _unit_laplace(high[j], low[j])
+        offset = margin * amplitude
+        gain = largest / (np.float32(1) + np.float32(2) * offset)
+        code = min(max((value + offset) * gain, np.float32(0)), largest)
+        output[j] = np.int32(code + np.float32(0.5))
 
 
 @inlined
 def _to_grid(
-    line: NDArray[float32], grid: NDArray[float32], output: NDArray[uint8] | NDArray[uint16]
+    line: NDArray[float32], largest: float32, output: NDArray[uint8] | NDArray[uint16]
 ) -> None:
-    """Round to the public grid; what lies outside goes to its first or last code."""
-    offset, gain, largest = grid[1], grid[2], grid[3]
+    """Round to the public grid of values inside their bounds."""
     for j in range(EDGE):
-        code = min(max((line[j] + offset) * gain, np.float32(0)), largest)
-        output[j] = np.int32(code + np.float32(0.5))
+        output[j] = np.int32(line[j] * largest + np.float32(0.5))

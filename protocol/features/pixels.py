@@ -37,6 +37,7 @@ def noisy_pictures(
     *,
     block: int = 1,
     grey: bool = False,
+    shares: NDArray[float32] | None = None,
 ) -> NDArray[uint8]:
     """Add Laplace noise of scale 255/epsilon to every value of uint8 [B,112,112,3] pictures.
 
@@ -48,13 +49,15 @@ def noisy_pictures(
         source: of the noise.
         block: side of the squares whose means are the values; each fills its square.
         grey: the values are luminance, and red, green and blue of the result are equal.
+        shares: of the budget for each place, float32 [112/block,112/block]; `epsilon` is the mean.
     """
+    each = np.float32(1) if shares is None else shares[..., None]
     noisy = np.empty_like(pictures)
     for picture, target in zip(pictures, noisy, strict=True):
         values = _means(luminance(picture)[..., None] if grey else picture, block)
         if epsilon is not None:
             draws = pixel_laplace(source, values.size).reshape(values.shape)
-            values = values + np.float32(PIXEL_RANGE / epsilon) * draws
+            values = values + np.float32(PIXEL_RANGE / epsilon) / each * draws
         codes = np.rint(np.clip(values, 0, PIXEL_RANGE)).astype(np.uint8)
         target[...] = codes.repeat(block, axis=0).repeat(block, axis=1)
     return noisy
@@ -72,12 +75,17 @@ def pixel_laplace(source: NoiseSource, count: int) -> NDArray[float32]:
     return np.copysign(size, draws)
 
 
-def pixel_sampling_slack(epsilon: float) -> float:
+def pixel_sampling_slack(epsilon: float, shares: tuple[float, float] = (1.0, 1.0)) -> float:
     """Bound how much finite resolution adds to epsilon per value.
 
     A grey level's probability is off by at most two steps of the 47-bit uniform in every stage
     of the draw and by the float32 error of its two edges, relative to the rarest level of a stage.
+    `shares` are the smallest and the largest of the mean `epsilon`.
     """
+    return max(_slack(epsilon * share) for share in shares)
+
+
+def _slack(epsilon: float) -> float:
     cell = epsilon / PIXEL_RANGE
     stages = 1.0 + epsilon / _STAGE
     rarest = 0.5 * math.exp(-_STAGE) * (1.0 - math.exp(-min(cell, 1.0)))

@@ -36,6 +36,7 @@ LARGEST_PIXEL_EPSILON: Final = 1024.0
 
 Fusion = Literal["maxabs", "y_only", "mean", "sum", "none", "plane"]
 Selection = Literal["all", "high", "random"]
+AllocationKind = Literal["uniform", "learned"]
 Colour = Literal["none", "lbp_y", "lbp_rgb", "malbp", "dlbp"]
 
 _COLOUR_CHANNELS: Final = {"none": 0, "lbp_y": 1, "lbp_rgb": 3, "malbp": 4, "dlbp": 8}
@@ -60,10 +61,13 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             computed; it takes the place of the other two. The values are luminance where nothing
             else is sent, else red, green and blue.
         pixel_block: side of the squares whose means are the pixel values.
+        allocation: how the budget of a picture is divided among its noisy numbers: `uniform`, or in
+            shares that were `learned` with the network and belong to its calibration. `epsilon` and
+            `pixel_epsilon` are then means.
 
     Raises:
-        ScenarioError: an epsilon is out of range, `colour_epsilon` has no colour to act on, or
-            noise is asked for twice.
+        ScenarioError: an epsilon is out of range, `colour_epsilon` has no colour to act on,
+            noise is asked for twice, or there is no noise whose budget could be divided.
     """
 
     fusion: Fusion = "maxabs"
@@ -74,6 +78,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     wire_bits: Literal[8, 16] = 8
     pixel_epsilon: float | None = None
     pixel_block: Literal[1, 2, 4, 8] = 1
+    allocation: AllocationKind = "uniform"
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot mean anything."""
@@ -94,6 +99,48 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             message = "colour noise is set but no colour descriptor is computed"
             hint = "choose a colour descriptor or set colour_epsilon to null"
             raise ScenarioError(message, where="features.colour_epsilon", hint=hint)
+        if self.allocation == "learned":
+            self._check_allocation()
+
+    def _check_allocation(self) -> None:
+        message, hint = "there is no noise whose budget could be divided", "set an epsilon"
+        if not self.noisy:
+            raise ScenarioError(message, where="features.allocation", hint=hint)
+        if self.selection == "random":
+            message, hint = "shares belong to channels, these change", "set selection to all"
+            raise ScenarioError(message, where="features.allocation", hint=hint)
+        if self.pixel_epsilon is not None and self.fusion != "plane":
+            message, hint = "shares of pixels are learned for the plane", "set fusion to plane"
+            raise ScenarioError(message, where="features.allocation", hint=hint)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the frequency part carries noise, of coefficients or of pixels."""
+        return self.epsilon is not None or self.pixel_epsilon is not None
+
+    @property
+    def largest_share(self) -> float:
+        """Largest share of a mean budget that the sampler still resolves."""
+        if self.pixel_epsilon is not None:
+            return LARGEST_PIXEL_EPSILON / self.pixel_epsilon
+        return math.inf if self.epsilon is None else LARGEST_EPSILON / self.epsilon
+
+    @property
+    def noise_places(self) -> int:
+        """Side of the square of places that noise is drawn at."""
+        return EDGE if self.pixel_epsilon is None else EDGE // self.pixel_block
+
+    @property
+    def noise_channels(self) -> int:
+        """Channels whose shares of the budget may differ; of pixels, all planes count as one."""
+        return self.frequency_channels if self.pixel_epsilon is None else 1
+
+    @property
+    def noise_values(self) -> int:
+        """Numbers of a picture that noise is drawn for where there is noise, colour bits apart."""
+        if self.pixel_epsilon is not None or self.fusion == "plane":
+            return self.pixel_values
+        return self.frequency_channels * EDGE**2
 
     @property
     def frequency_channels(self) -> int:

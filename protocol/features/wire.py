@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+    from protocol.features.allocation import Allocation
     from protocol.features.calibration import Calibration
     from protocol.features.spec import FeatureSpec
 
-__all__ = ["NOISE_MARGIN", "WireGrid", "wire_error"]
+__all__ = ["NOISE_MARGIN", "WireGrid", "wire_error", "wire_variance"]
 
 NOISE_MARGIN: Final = 6.0
 """With noise the grid reaches this many noise scales beyond the bounds (1 draw in 400 is cut)."""
@@ -31,29 +32,48 @@ class WireGrid:
     """The grid of one feature specification, in units of each element's clip width.
 
     Attributes:
-        amplitude: Laplace scale of the noise, 1/epsilon; 0 without noise.
-        offset: how far the grid reaches beyond the bounds on either side.
+        amplitude: Laplace scale of the noise, 1/epsilon, float32 [F,112,112], or [1,1,1] where it
+            is the same for all; 0 without noise.
         largest: largest code, 255 or 65535.
     """
 
-    amplitude: float
-    offset: float
+    amplitude: NDArray[float32]
     largest: int
 
     @classmethod
-    def of(cls, spec: FeatureSpec) -> WireGrid:
-        """Return the grid that `spec` implies."""
-        amplitude = 0.0 if spec.epsilon is None else 1.0 / spec.epsilon
-        return cls(amplitude, NOISE_MARGIN * amplitude, 2**spec.wire_bits - 1)
+    def of(cls, spec: FeatureSpec, allocation: Allocation | None = None) -> WireGrid:
+        """Return the grid that `spec` implies, with the shares it may ask for."""
+        mean = 0.0 if spec.epsilon is None else 1.0 / spec.epsilon
+        amplitude = np.full((1, 1, 1), mean, dtype=np.float32)
+        if spec.epsilon is not None and spec.allocation == "learned" and allocation is not None:
+            amplitude = amplitude / allocation.elements()
+        return cls(amplitude, 2**spec.wire_bits - 1)
 
     @property
-    def gain(self) -> float:
-        """Codes per clip width."""
-        return self.largest / (1.0 + 2.0 * self.offset)
+    def offset(self) -> NDArray[float32]:
+        """How far the grid reaches beyond the bounds on either side, shaped as `amplitude`."""
+        return np.asarray(np.float32(NOISE_MARGIN) * self.amplitude)
+
+    @property
+    def gain(self) -> NDArray[float32]:
+        """Codes per clip width, shaped as `amplitude`."""
+        return np.asarray(np.float32(self.largest) / (1 + 2 * self.offset))
 
     def kernel_constants(self) -> NDArray[float32]:
-        """Return amplitude, offset, gain and largest code, float32 [4]."""
-        return np.array([self.amplitude, self.offset, self.gain, self.largest], dtype=np.float32)
+        """Return margin and largest code, float32 [2]."""
+        return np.array([NOISE_MARGIN, self.largest], dtype=np.float32)
+
+
+def wire_variance(spec: FeatureSpec, calibration: Calibration) -> NDArray[float32]:
+    """Return the variance that noise on coefficients and rounding add to each element.
+
+    In coefficient units, float32 [F,112,112]; of values inside their clip bounds.
+    """
+    require_sensitivity(spec, calibration)
+    grid = WireGrid.of(spec, calibration.allocation)
+    step = np.float32(1) / grid.gain
+    unit = 2 * np.square(grid.amplitude) + np.square(step) / np.float32(12)
+    return np.asarray(unit * np.square(calibration.sensitivity), dtype=np.float32)
 
 
 def wire_error(spec: FeatureSpec, calibration: Calibration) -> float:
@@ -63,7 +83,7 @@ def wire_error(spec: FeatureSpec, calibration: Calibration) -> float:
     coefficients inside the clip bounds; with noise, noisy values within the margin.
     """
     require_sensitivity(spec, calibration)
-    grid = WireGrid.of(spec)
+    grid = WireGrid.of(spec, calibration.allocation)
     width = calibration.sensitivity / calibration.scale[:, None, None]
     magnitude = np.maximum(abs(calibration.lower), abs(calibration.upper))
     rounding = 4 * np.finfo(np.float32).eps * magnitude / calibration.scale[:, None, None]

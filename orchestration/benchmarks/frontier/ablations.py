@@ -1,13 +1,14 @@
-"""Inputs without noise: every fusion, every colour descriptor, and two peers' channels."""
+"""Inputs side by side: every fusion, every colour descriptor, and two peers' channels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from orchestration.benchmarks.frontier.ladders import Ladder
 from protocol.features import FeatureSpec
 
-__all__ = ["ABLATIONS"]
+__all__ = ["ABLATIONS", "noisy_variants"]
 
 
 def _quiet(name: str, title: str, spec: FeatureSpec) -> Ladder:
@@ -42,3 +43,21 @@ _PEERS: Final = (
 
 ABLATIONS: Final = {ladder.name: ladder for ladder in (*_FUSIONS, *_COLOURS, *_PEERS)}
 """Inputs by a short name, in the order of the table."""
+
+
+def noisy_variants(ladder: Ladder, epsilons: Sequence[float], allocation: str) -> list[Ladder]:
+    """Return an input with noise of these epsilons per element, and with learned shares.
+
+    Args:
+        ladder: the input.
+        epsilons: of each coefficient; none for the quiet input alone.
+        allocation: `uniform`, `learned` or `both`.
+    """
+    budgets = tuple(epsilon * ladder.values for epsilon in epsilons)
+    noisy = ladder._replace(epsilons=budgets)
+    learned = [noisy.with_shares()] if _can_learn(ladder) and allocation != "uniform" else []
+    return learned if allocation == "learned" and learned else [noisy, *learned]
+
+
+def _can_learn(ladder: Ladder) -> bool:
+    return ladder.quiet.selection != "random"

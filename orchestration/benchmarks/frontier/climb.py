@@ -7,6 +7,7 @@ finished is kept in a folder: a climb that was interrupted goes on where it stoo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from parties.model_provider import (
     DistilConfig,
     Report,
     RgbEmbedder,
+    Student,
     StudentEmbedder,
     TargetCache,
     distil,
@@ -38,6 +40,8 @@ from scenarios.datasets import DataSet
 __all__ = ["Course", "FrontierPoint", "Rates", "climb"]
 
 FMR: Final = 0.01
+TIMED: Final = 8
+ROUNDS: Final = 3
 HOPELESS: Final = 0.60
 """Accuracy on pairs below which the next rung is not tried."""
 
@@ -72,8 +76,13 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
         ladder: name of the mechanism.
         title: its name in tables.
         epsilon: of the picture; None for no noise.
-        element_epsilon: of each number the noise is drawn for.
-        values: how many those are.
+        element_epsilon: of each number the noise is drawn for; where shares are learned, the mean.
+        largest_epsilon: the largest of them.
+        learned: whether shares are learned.
+        values: how many numbers that noise is drawn for.
+        channels: of the input.
+        picture_bytes: of one upload.
+        client_ms: processor time a client needs for one picture.
         steps: gradient steps of this rung.
         all_steps: gradient steps since the RGB network.
         training_s: seconds they took.
@@ -88,7 +97,12 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     epsilon: float | None
     element_epsilon: float | None
+    largest_epsilon: float | None
+    learned: bool
     values: int
+    channels: int
+    picture_bytes: int
+    client_ms: float
     steps: int
     all_steps: int
     training_s: float
@@ -109,7 +123,8 @@ class Course(NamedTuple):
         teacher: the RGB network.
         targets: what the teacher said of those pictures.
         faces: what is attacked.
-        config: of each rung; its seed is the first rung's.
+        config: of the first rung, and the seed of all.
+        noisy: of every other rung.
         calibrating: pictures that clip bounds come from.
         folder: where finished rungs are kept.
         judge: what a trial's embeddings are worth; None trains and measures nothing.
@@ -123,6 +138,7 @@ class Course(NamedTuple):
     targets: TargetCache
     faces: AttackFaces
     config: DistilConfig
+    noisy: DistilConfig
     calibrating: int
     folder: Path
     judge: Callable[[Trial], Rates] | None
@@ -139,7 +155,7 @@ def climb(
         spec = ladder.at(epsilon)
         if spec is None:
             continue
-        name = f"{ladder.name}-{'none' if epsilon is None else f'{epsilon:g}'}"
+        name = _name(ladder, epsilon, course)
         path = course.folder / f"{name}.npz"
         place = _Place(epsilon, path, before, rung)
         on_progress(Progress("train", rung, len(epsilons) + 1, name))
@@ -158,6 +174,15 @@ def climb(
             return
 
 
+def _name(ladder: Ladder, epsilon: float | None, course: Course) -> str:
+    """Return the name of a rung's files; ladders of the same quiet features share the first."""
+    if epsilon is None:
+        return f"{ladder.name}-none"
+    steps = course.noisy.steps
+    length = "" if steps == course.config.steps else f"-{steps}"
+    return f"{ladder.name}{'-learned' if ladder.learned else ''}-{epsilon:g}{length}"
+
+
 class _Place(NamedTuple):
     """A rung: its budget, where it is kept, what it starts from, and its number."""
 
@@ -174,7 +199,8 @@ def _train(
     place: _Place,
     on_progress: OnProgress,
 ) -> None:
-    config = replace(course.config, seed=course.config.seed + place.rung)
+    config = course.config if place.epsilon is None else course.noisy
+    config = replace(config, seed=course.config.seed + place.rung)
     checkpoint = place.path.with_suffix(".checkpoint.npz")
 
     def report(found: Report) -> None:
@@ -225,7 +251,12 @@ def _measure(
         title=ladder.title,
         epsilon=epsilon,
         element_epsilon=None if epsilon is None else epsilon / ladder.values,
+        largest_epsilon=None if epsilon is None else _largest(epsilon / ladder.values, student),
+        learned=ladder.learned and epsilon is not None,
         values=ladder.values,
+        channels=student.spec.channels,
+        picture_bytes=student.spec.picture_bytes,
+        client_ms=_client_ms(extractor, faces.pictures[:TIMED]),
         steps=int(student.record["steps"]),
         all_steps=_all_steps(student.record),
         training_s=float(student.record["training_s"]),
@@ -234,6 +265,21 @@ def _measure(
         attack=attack,
         linked=_linked(embed(faces.pictures), faces),
     )
+
+
+def _largest(epsilon: float, student: Student) -> float:
+    shares = student.calibration.allocation
+    return epsilon if shares is None else epsilon * shares.extremes[1]
+
+
+def _client_ms(extractor: FeatureExtractor, pictures: NDArray[np.uint8]) -> float:
+    """Return the processor time of one picture, the best of a few rounds."""
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.thread_time()
+        extractor.protect(pictures)
+        taken.append(time.thread_time() - start)
+    return 1e3 * min(taken) / len(pictures)
 
 
 def _linked(protected: NDArray[np.float32], faces: AttackFaces) -> int:

@@ -9,10 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.inputs.mechanisms import ChannelNoise, Mechanism, PixelNoise
-from protocol.errors import ScenarioError
+from orchestration.benchmarks.inputs.mechanisms import Mechanism, Sent, at_budget
 from protocol.features import Calibration, FeatureSpec, calibrate
-from protocol.features.spec import EDGE
 
 __all__ = ["LADDERS", "Ladder", "bounds"]
 
@@ -24,39 +22,35 @@ class Ladder(NamedTuple):
     """One mechanism.
 
     Attributes:
-        name: short, for options and files.
+        name: short, for options and files; the same for all ladders of the same quiet features.
         title: for tables and figures.
-        quiet: its features without noise; nothing without noise is sent beside the noisy part.
+        quiet: its features without noise.
         epsilons: budgets of the picture between which its networks go from good to useless.
+        learned: whether shares of the budget are learned with the network.
     """
 
     name: str
     title: str
     quiet: FeatureSpec
     epsilons: tuple[float, ...]
+    learned: bool = False
 
     @property
     def values(self) -> int:
         """How many numbers of a picture noise is drawn for."""
-        if self.quiet.fusion == "plane":
-            return self.quiet.pixel_values
-        return self.quiet.frequency_channels * EDGE**2
+        return self.quiet.noise_values
 
     def at(self, epsilon: float | None) -> FeatureSpec | None:
         """Return the features at a budget of the picture; None where they cannot be had."""
-        if epsilon is None:
-            return self.quiet
-        field = "pixel_epsilon" if self.quiet.fusion == "plane" else "epsilon"
-        try:
-            return msgspec.structs.replace(self.quiet, **{field: epsilon / self.values})
-        except ScenarioError:
-            return None
+        return at_budget(self.quiet, epsilon, learned=self.learned)
 
     def attacked(self, calibration: Calibration) -> Mechanism:
         """Return the mechanism as the linear attack knows it."""
-        if self.quiet.fusion == "plane":
-            return PixelNoise(self.title, self.quiet.pixel_block, gaussian=False)
-        return ChannelNoise(self.title, calibration)
+        return Sent(self.title, self.quiet, calibration)
+
+    def with_shares(self) -> Ladder:
+        """Return the same mechanism with learned shares."""
+        return self._replace(title=f"{self.title}, learned", learned=True)
 
 
 def _plane(block: int) -> FeatureSpec:
@@ -64,26 +58,27 @@ def _plane(block: int) -> FeatureSpec:
     return msgspec.convert(fields, FeatureSpec)
 
 
-LADDERS: Final = {
-    ladder.name: ladder
-    for ladder in (
-        Ladder(
-            "dctdp",
-            "189 coefficients (DCTDP)",
-            FeatureSpec(fusion="none", colour="none"),
-            (3.2e6,),
-        ),
-        Ladder(
-            "hfcf",
-            "63 maxabs (HFCF)",
-            FeatureSpec(fusion="maxabs", colour="none"),
-            (3.2e6, 1.6e6, 8e5),
-        ),
-        Ladder("pixels", "luminance pixels", _plane(1), (1e5, 5e4)),
-        Ladder("means2", "2x2 means", _plane(2), (5e4, 2.5e4)),
-        Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
-    )
+_UNIFORM: Final = (
+    Ladder(
+        "dctdp",
+        "189 coefficients (DCTDP)",
+        FeatureSpec(fusion="none", colour="none"),
+        (3.2e6, 1.6e6),
+    ),
+    Ladder(
+        "hfcf", "63 maxabs (HFCF)", FeatureSpec(fusion="maxabs", colour="none"), (3.2e6, 1.6e6, 8e5)
+    ),
+    Ladder("pixels", "luminance pixels", _plane(1), (1e5, 5e4)),
+    Ladder("means2", "2x2 means", _plane(2), (5e4, 2.5e4)),
+    Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
+    Ladder("means8", "8x8 means", _plane(8), (5e4, 2.5e4, 1.2e4)),
+)
+_LEARNED: Final = ("hfcf", "pixels", "means2", "means4")
+
+LADDERS: Final = {ladder.name: ladder for ladder in _UNIFORM} | {
+    f"{ladder.name}-learned": ladder.with_shares() for ladder in _UNIFORM if ladder.name in _LEARNED
 }
+"""Mechanisms by the name an option gives them."""
 
 
 def bounds(ladder: Ladder, pictures: Pictures) -> Calibration:

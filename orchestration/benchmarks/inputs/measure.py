@@ -95,7 +95,7 @@ def attack_points(
 ) -> Iterator[AttackPoint]:
     """Attack every mechanism, budget by budget from large to small, until nobody is recognised."""
     for mechanism in found:
-        for epsilon in epsilons:
+        for epsilon in filter(mechanism.can_spend, epsilons):
             planes = mechanism.recovered(faces.pictures, epsilon, np.random.default_rng(seed))
             units = units_of(network, grey(planes))
             same = np.einsum("td,td->t", units, faces.same) > faces.threshold

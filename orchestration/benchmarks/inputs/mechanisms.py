@@ -1,34 +1,45 @@
 """Noise mechanisms at a common price: epsilon of the whole picture.
 
-Each mechanism adds noise to another description of a picture and is attacked with the matching
-linear inversion. `epsilon` is pure differential privacy of one picture's luminance description
-(all descriptions inside their clip bounds are neighbours); for Gaussian noise it is the epsilon
-at delta 1e-6 through zero-concentrated privacy.
+Each mechanism sends another description of a picture and is attacked with the matching linear
+inversion. `epsilon` is pure differential privacy of one picture's luminance description (all
+descriptions inside their clip bounds are neighbours); for Gaussian noise it is the epsilon at delta
+1e-6 through zero-concentrated privacy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.adversary.linear_inversion import recover_from_channels, recover_from_plane
-from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
+from parties.adversary.linear_inversion import misfit, recover_from_channels, recover_from_plane
+from protocol.errors import ScenarioError
+from protocol.features import (
+    Calibration,
+    FeatureExtractor,
+    FeatureSpec,
+    ProtectedBatch,
+    calibrate,
+    dequantise,
+)
 from protocol.features.fusion import JFIF
 from protocol.features.selection import sent_channels
 from protocol.features.spec import EDGE
+from protocol.features.wire import wire_variance
 
-__all__ = ["ChannelNoise", "Mechanism", "PixelNoise", "mechanisms"]
+__all__ = ["GaussianPixels", "Mechanism", "Sent", "at_budget", "mechanisms", "narrowed"]
 
 Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
 DELTA: Final = 1e-6
-ROUNDING: Final = 0.25
-"""Variance credited to pixels without noise, so that weights stay finite."""
-LEAST_ROUNDING: Final = 1e-3
+ROUNDING: Final = 1 / 12
+"""Variance of rounding a pixel to whole grey levels."""
+LEAST_VARIANCE: Final = 1e-3
 """Least variance credited to a coefficient: less would only slow the attack's solver."""
 
 
@@ -43,6 +54,10 @@ class Mechanism(Protocol):
     name: str
     elements: int
 
+    def can_spend(self, epsilon: float | None) -> bool:
+        """Return whether there is such a mechanism."""
+        ...
+
     def recovered(
         self, pictures: Pictures, epsilon: float | None, rng: np.random.Generator
     ) -> Planes:
@@ -50,80 +65,124 @@ class Mechanism(Protocol):
         ...
 
 
-class ChannelNoise:
-    """Laplace noise on each frequency coefficient, scaled to its clip width."""
+def at_budget(
+    quiet: FeatureSpec, epsilon: float | None, *, learned: bool = False
+) -> FeatureSpec | None:
+    """Return features with noise at a budget of the picture; None where they cannot be had."""
+    if epsilon is None:
+        return quiet
+    field = "pixel_epsilon" if quiet.fusion == "plane" else "epsilon"
+    shares = "learned" if learned else "uniform"
+    try:
+        return msgspec.structs.replace(
+            quiet, **{field: epsilon / quiet.noise_values, "allocation": shares}
+        )
+    except ScenarioError:
+        return None
 
-    def __init__(self, name: str, calibration: Calibration, quantile: float = 1.0) -> None:
+
+class Sent:
+    """Laplace noise as a client adds it: the attack reads the very bytes that are sent."""
+
+    def __init__(self, name: str, quiet: FeatureSpec, calibration: Calibration) -> None:
         """Prepare.
 
         Args:
             name: how the table calls it.
-            calibration: clip bounds from training pictures, for the channels that are sent. Where
-                three planes are sent the attack reads the luminance; of a random selection it knows
-                the group, of which there are six.
-            quantile: share of the calibrated width to clip to instead.
+            quiet: the features without noise; colour maps are not attacked.
+            calibration: clip bounds from training pictures, and shares of the budget where they
+                were learned. Where three planes are sent the attack reads the luminance.
         """
         self.name = name
-        fusion, selection = calibration.fusion, calibration.selection
-        spec = FeatureSpec(fusion=fusion, colour="none", selection=selection)
-        self._sent = sent_channels(63, selection)[0]
-        self.elements = spec.frequency_channels * EDGE * EDGE
-        self._extractor = FeatureExtractor(spec, calibration, bytes)
-        centre = (calibration.lower + calibration.upper) / 2
-        half = calibration.sensitivity * np.float32(quantile / 2)
-        self._lower, self._upper = centre - half, centre + half
+        self._quiet = msgspec.structs.replace(quiet, colour="none")
+        self.elements = self._quiet.noise_values
+        self._calibration = calibration
+
+    def can_spend(self, epsilon: float | None) -> bool:
+        """Return whether the sampler resolves the noise of such a budget."""
+        return self._at(epsilon) is not None
 
     def recovered(
         self, pictures: Pictures, epsilon: float | None, rng: np.random.Generator
     ) -> Planes:
         """Protect and attack."""
-        exact = self._extractor.exact(pictures)
-        sent = len(self._sent)
-        values = np.clip(exact, self._lower, self._upper)[:, :sent]
-        width = (self._upper - self._lower)[:sent]
-        scale = np.zeros_like(width) if epsilon is None else width * (self.elements / epsilon)
-        noisy = values + scale * rng.laplace(size=values.shape).astype(np.float32)
-        channels = np.zeros((len(noisy), 63, EDGE, EDGE), dtype=np.float32)
-        channels[:, self._sent] = noisy
-        variance = np.full(63, np.inf)
-        variance[self._sent] = self._variances(scale, width)
-        return recover_from_channels(channels, variance)
+        spec = self._at(epsilon)
+        if spec is None:
+            raise ScenarioError(f"{self.name} cannot spend {epsilon:g}", where="features.epsilon")
+        extractor = FeatureExtractor(spec, self._calibration, rng.bytes)
+        found = [
+            self._attacked(extractor.protect(pictures[i : i + 1]), spec)
+            for i in range(len(pictures))
+        ]
+        if spec.fusion == "plane":
+            return self._from_plane(np.concatenate(found), spec)
+        return self._from_channels(np.concatenate(found), spec)
 
-    @staticmethod
-    def _variances(scale: NDArray[Any], width: Planes) -> NDArray[np.float64]:
-        """Return the mean variance of each channel: of the noise, and of rounding to eight bits."""
-        total = 2 * np.square(scale, dtype=np.float64) + np.square(width / 255) / 12
-        return np.asarray(np.maximum(total.mean(axis=(1, 2)), LEAST_ROUNDING))
+    def _at(self, epsilon: float | None) -> FeatureSpec | None:
+        learned = self._calibration.allocation is not None
+        return at_budget(self._quiet, epsilon, learned=learned)
+
+    def _attacked(self, sent: ProtectedBatch, spec: FeatureSpec) -> Planes:
+        """Return what is read of one picture: its values, or the luminance's coefficients."""
+        values = dequantise(sent, spec, self._calibration)
+        return values[:, : len(sent_channels(63, spec.selection)[0])]
+
+    def _from_plane(self, values: Planes, spec: FeatureSpec) -> Planes:
+        block = spec.pixel_block
+        means = values[:, 0, ::block, ::block]
+        return recover_from_plane(means, self._pixel_variance(spec), block)
+
+    def _pixel_variance(self, spec: FeatureSpec) -> NDArray[np.float64]:
+        places = np.ones((EDGE // spec.pixel_block,) * 2)
+        if spec.pixel_epsilon is None:
+            return places * ROUNDING
+        if spec.allocation == "learned" and self._calibration.allocation is not None:
+            places = self._calibration.allocation.places.astype(np.float64)
+        return np.asarray(2 * np.square(255.0 / (spec.pixel_epsilon * places)) + ROUNDING)
+
+    def _from_channels(self, values: Planes, spec: FeatureSpec) -> Planes:
+        """Attack coefficients; of a random selection, as the most plausible of its groups."""
+        groups = sent_channels(63, spec.selection)
+        sent = wire_variance(spec, self._calibration)[: len(groups[0])]
+        best, least = np.zeros((len(values), EDGE, EDGE), np.float32), np.full(len(values), np.inf)
+        for group in groups:
+            channels = np.zeros((len(values), 63, EDGE, EDGE), dtype=np.float32)
+            channels[:, group] = values
+            variance = np.full((63, EDGE, EDGE), np.inf)
+            variance[group] = np.maximum(sent, LEAST_VARIANCE)
+            planes = recover_from_channels(channels, variance)
+            if len(groups) == 1:
+                return planes
+            error = misfit(planes, channels, variance)
+            better = error < least
+            best[better], least[better] = planes[better], error[better]
+        return best
 
 
-class PixelNoise:
-    """Noise on the luminance plane itself, or on means of squares of it: no redundancy."""
+class GaussianPixels:
+    """Gaussian noise on the luminance plane; no client sends it, so its values are not rounded."""
 
-    def __init__(self, name: str, pool: int, *, gaussian: bool) -> None:
-        """Prepare; `pool` is the side of the squares, 1 for every pixel."""
-        self.name, self._pool, self._gaussian = name, pool, gaussian
-        self.elements = (EDGE // pool) ** 2
+    elements = EDGE**2
+
+    def __init__(self, name: str) -> None:
+        """Keep the name."""
+        self.name = name
+
+    def can_spend(self, epsilon: float | None) -> bool:  # noqa: ARG002 - any budget will do
+        """Return that every budget can be spent."""
+        return True
 
     def recovered(
         self, pictures: Pictures, epsilon: float | None, rng: np.random.Generator
     ) -> Planes:
         """Protect and attack."""
         plane = luminance(pictures)
-        side = EDGE // self._pool
-        means = plane.reshape(-1, side, self._pool, side, self._pool).mean(axis=(2, 4))
         deviation = 0.0 if epsilon is None else self.deviation(epsilon)
-        drawn = (
-            rng.standard_normal(means.shape)
-            if self._gaussian
-            else rng.laplace(scale=np.sqrt(0.5), size=means.shape)
-        )
-        noisy = (means + deviation * drawn).astype(np.float32)
-        return recover_from_plane(noisy, deviation**2 + ROUNDING, self._pool)
+        noisy = (plane + deviation * rng.standard_normal(plane.shape)).astype(np.float32)
+        return recover_from_plane(noisy, deviation**2 + ROUNDING)
 
     def deviation(self, epsilon: float) -> float:
         """Return the standard deviation of the noise; pixels lie in a range of 255."""
-        if not self._gaussian:
-            return float(np.sqrt(2.0) * 255.0 * self.elements / epsilon)
         # epsilon = rho + 2 sqrt(rho ln(1/delta)), rho = n 255^2 / (2 sigma^2)
         log = np.log(1.0 / DELTA)
         rho = (np.sqrt(log + epsilon) - np.sqrt(log)) ** 2
@@ -136,18 +195,32 @@ def luminance(pictures: Pictures) -> Planes:
     return np.asarray(pictures @ weights - np.float32(128), dtype=np.float32)
 
 
+def narrowed(calibration: Calibration, share: float) -> Calibration:
+    """Return the calibration with clip bounds of so much of their width, about the same centre."""
+    centre = (calibration.lower + calibration.upper) / 2
+    half = calibration.sensitivity * np.float32(share / 2)
+    return replace(calibration, lower=centre - half, upper=centre + half)
+
+
 def mechanisms(training: Sequence[Pictures]) -> list[Mechanism]:
     """Return all mechanisms, calibrated on batches of training pictures."""
-    maxabs = calibrate(training, "maxabs")
+
+    def sent(name: str, **fields: Any) -> Sent:  # noqa: ANN401 - fields of the specification
+        spec = msgspec.convert({"colour": "none", **fields}, FeatureSpec)
+        return Sent(name, spec, calibrate(training, spec.fusion, spec.selection))
+
+    fused = FeatureSpec(colour="none")
+    narrow = narrowed(calibrate(training, "maxabs"), 0.25)
     return [
-        ChannelNoise("189 coefficients, Laplace (DCTDP)", calibrate(training, "none")),
-        ChannelNoise("63 maxabs, Laplace (HFCF)", maxabs),
-        ChannelNoise("63 of Y, Laplace", calibrate(training, "y_only")),
-        ChannelNoise("63 maxabs, clipped to 1/4 width", maxabs, 0.25),
-        ChannelNoise("162 high (DuetFace-style)", calibrate(training, "none", "high")),
-        ChannelNoise("27 of 162, drawn (PartialFace-style)", calibrate(training, "none", "random")),
-        PixelNoise("pixels, Laplace", 1, gaussian=False),
-        PixelNoise("pixels, Gaussian", 1, gaussian=True),
-        PixelNoise("2x2 means, Laplace", 2, gaussian=False),
-        PixelNoise("4x4 means, Laplace", 4, gaussian=False),
+        sent("189 coefficients, Laplace (DCTDP)", fusion="none"),
+        sent("63 maxabs, Laplace (HFCF)"),
+        sent("63 of Y, Laplace", fusion="y_only"),
+        Sent("63 maxabs, clipped to 1/4 width", fused, narrow),
+        sent("162 high (DuetFace-style)", fusion="none", selection="high"),
+        sent("27 of 162, drawn (PartialFace-style)", fusion="none", selection="random"),
+        sent("pixels, Laplace", fusion="plane"),
+        GaussianPixels("pixels, Gaussian"),
+        sent("2x2 means, Laplace", fusion="plane", pixel_block=2),
+        sent("4x4 means, Laplace", fusion="plane", pixel_block=4),
+        sent("8x8 means, Laplace", fusion="plane", pixel_block=8),
     ]
