@@ -7,7 +7,7 @@ what the RGB stem does. Both are linear, and both are started in closed form (mo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -154,7 +154,7 @@ def _whitening(noise: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(1 / np.sqrt(1 + 2 * noise**2), dtype=np.float32)
 
 
-def _rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rows(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Reorder `[F,112,112]` to `[112,F,112]`, the order the kernel walks in."""
     return np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from orchestration.benchmarks.frontier.ablations import ABLATIONS
+from orchestration.benchmarks.frontier.ablations import ABLATIONS, noisy_variants
 from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates, climb
 from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
 from orchestration.benchmarks.inputs.measure import attack_faces
@@ -53,6 +54,7 @@ def course(folder: Path, work: Path) -> Course:
     teacher = RgbEmbedder(network, RgbScaling(0, 1 / 128))
     people = dataset.training_identities()
     pictures = dataset.load([name for person in people for name in dataset.pictures_of(person)])
+    config = DistilConfig(steps=2, batch_size=4, ridge_pictures=8, seed=7)
     return Course(
         dataset=dataset,
         data=str(folder),
@@ -61,7 +63,8 @@ def course(folder: Path, work: Path) -> Course:
         teacher=teacher,
         targets=TargetCache(teacher),
         faces=attack_faces(dataset, teacher, 6),
-        config=DistilConfig(steps=2, batch_size=4, ridge_pictures=8, seed=7),
+        config=config,
+        noisy=config,
         calibrating=4,
         folder=work,
         judge=lambda _: RATES,
@@ -187,11 +190,39 @@ def test_an_input_is_trained_judged_and_attacked(folder: Path, tmp_path: Path) -
     ladder = ABLATIONS["partialface"]
     (point,) = climb(ladder, (), course(folder, tmp_path), lambda _: None)
     assert point.attack.faces == 6
-    row = {**msgspec.to_builtins(point), "channels": ladder.quiet.channels, "picture_bytes": 1234}
-    head, line = ablation_lines([row])
+    assert (point.channels, point.picture_bytes) == (27, 27 * 112 * 112)
+    assert point.client_ms > 0
+    head, line = ablation_lines([point])
     assert len(head) == len(line)
     assert ladder.title in line
     assert "75.0 (50.0-90.0)" in line
+
+
+def test_learned_shares_climb_from_the_same_quiet_network(folder: Path, tmp_path: Path) -> None:
+    given = course(folder, tmp_path)
+    given = given._replace(noisy=replace(given.noisy, steps=3))
+    ladder = LADDERS["means4-learned"]
+    points = list(climb(ladder, (7840.0, 784.0), given, lambda _: None))
+    assert [(point.learned, point.steps) for point in points] == [(False, 2), (True, 3), (True, 3)]
+    assert (tmp_path / "means4-none.npz").exists()
+    first, last = (
+        read_student(tmp_path / f"means4-learned-{epsilon}-3.npz") for epsilon in (7840, 784)
+    )
+    assert first.spec.allocation == last.spec.allocation == "learned"
+    assert first.calibration.allocation is not None
+    low, high = first.calibration.allocation.extremes
+    assert low < 1 < high
+    assert points[1].largest_epsilon == pytest.approx(10.0 * high)
+    assert points[1].element_epsilon == 10.0
+
+
+def test_every_budget_comes_with_equal_and_with_learned_shares() -> None:
+    maxabs, drawn = ABLATIONS["maxabs"], ABLATIONS["partialface"]
+    uniform, learned = noisy_variants(maxabs, (2.0, 1.0), "both")
+    assert uniform.epsilons == learned.epsilons == (2.0 * 63 * 112**2, 63 * 112**2)
+    assert [uniform.learned, learned.learned] == [False, True]
+    assert [v.learned for v in noisy_variants(maxabs, (2.0,), "learned")] == [True]
+    assert [v.learned for v in noisy_variants(drawn, (2.0,), "both")] == [False]
 
 
 def test_an_unknown_input_is_refused_with_those_there_are(tmp_path: Path) -> None:

@@ -5,9 +5,14 @@ import os
 import numpy as np
 import pytest
 
-from orchestration.benchmarks.inputs.mechanisms import PixelNoise, luminance, mechanisms
-from parties.adversary.linear_inversion import recover_from_channels, recover_from_plane
+from orchestration.benchmarks.inputs.mechanisms import GaussianPixels, luminance, mechanisms
+from parties.adversary.linear_inversion import (
+    misfit,
+    recover_from_channels,
+    recover_from_plane,
+)
 from protocol.features import FeatureExtractor, FeatureSpec, calibrate
+from protocol.features.selection import sent_channels
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +51,49 @@ def test_noise_on_pixels_is_smoothed_away_where_the_prior_allows(pictures: np.nd
     assert np.square(found - true).mean() < 0.5 * np.square(noisy - true).mean()
 
 
-@pytest.mark.parametrize("gaussian", [False, True])
-def test_noise_of_a_budget_has_the_stated_deviation(gaussian: bool) -> None:
-    mechanism = PixelNoise("pixels", 1, gaussian=gaussian)
-    deviation = mechanism.deviation(1e5)
-    if gaussian:
-        rho = 112 * 112 * 255**2 / (2 * deviation**2)
-        assert rho + 2 * np.sqrt(rho * np.log(1e6)) == pytest.approx(1e5)
-    else:
-        assert 112 * 112 * 255 / (deviation / np.sqrt(2)) == pytest.approx(1e5)
+def test_gaussian_noise_of_a_budget_has_the_stated_deviation() -> None:
+    deviation = GaussianPixels("pixels").deviation(1e5)
+    rho = 112 * 112 * 255**2 / (2 * deviation**2)
+    assert rho + 2 * np.sqrt(rho * np.log(1e6)) == pytest.approx(1e5)
+
+
+def test_elements_with_less_noise_count_for_more(pictures: np.ndarray) -> None:
+    spec = FeatureSpec(fusion="y_only", colour="none")
+    extractor = FeatureExtractor(spec, calibrate([pictures], "y_only"), os.urandom)
+    exact, true = extractor.exact(pictures), luminance(pictures)
+    rng = np.random.default_rng(8)
+    variance = np.full((63, 112, 112), 1.0)
+    variance[:, :, 56:] = 1e6
+    noisy = exact + (np.sqrt(variance) * rng.standard_normal(exact.shape)).astype(np.float32)
+    known = recover_from_channels(noisy, variance)
+    mean = recover_from_channels(noisy, np.full(63, variance.mean()))
+    left = np.s_[:, :, :50]
+    assert correlation(known[left], true[left]) > 0.9
+    assert correlation(known[left], true[left]) > correlation(mean[left], true[left]) + 0.05
+
+
+def test_the_drawn_group_of_channels_is_found_by_its_misfit(pictures: np.ndarray) -> None:
+    groups = sent_channels(63, "random")
+    spec = FeatureSpec(fusion="y_only", colour="none")
+    extractor = FeatureExtractor(spec, calibrate([pictures], "y_only"), os.urandom)
+    exact = extractor.exact(pictures[:2])
+    for truth in (0, 4):
+        errors = []
+        for group in groups:
+            channels = np.zeros((2, 63, 112, 112), np.float32)
+            channels[:, group] = exact[:, groups[truth]]
+            variance = np.full((63, 112, 112), np.inf)
+            variance[group] = 0.1
+            planes = recover_from_channels(channels, variance)
+            errors.append(misfit(planes, channels, variance))
+        assert (np.argmin(errors, axis=0) == truth).all()
 
 
 def test_every_mechanism_hides_more_with_less_budget(pictures: np.ndarray) -> None:
     rng = np.random.default_rng(6)
     training = rng.integers(0, 256, (110, 112, 112, 3), dtype=np.uint8)
+    true = luminance(pictures)
     for mechanism in mechanisms([training[:55], training[55:]]):
-        true = luminance(pictures)
-        low, high = (mechanism.recovered(pictures, eps, rng) for eps in (1e3, 1e7))
+        most = next(eps for eps in (1e7, 1e6, 1e5) if mechanism.can_spend(eps / 2)) / 2
+        low, high = (mechanism.recovered(pictures, eps, rng) for eps in (1e3, most))
         assert np.square(high - true).mean() < np.square(low - true).mean(), mechanism.name
