@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from orchestration.progress import OnProgress
 from protocol.errors import ScenarioError
 from protocol.features import Calibration
@@ -74,7 +72,7 @@ def _adapted(
     name = adapted_name(spec, teacher, dataset)
     path = Path(chosen.weights).expanduser() if chosen.weights else find_adapted(name, data_root)
     if path is None:
-        quiet = msgspec.structs.replace(spec, epsilon=None, colour_epsilon=None, pixel_epsilon=None)
+        quiet = spec.quiet()
         start = find_adapted(adapted_name(quiet, teacher, dataset), data_root)
         out = writable_place() / name
         path = _adapt(scenario, teacher, dataset, out, start, on_progress)

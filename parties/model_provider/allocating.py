@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 import torch
 from numba import njit
@@ -21,7 +20,7 @@ from torch.nn import functional
 from parties.model_provider.student import InputTransform
 from protocol.features import Allocation, FeatureSpec, ProtectedBatch
 
-__all__ = ["Noise", "Shares", "quiet_spec", "share_gradient"]
+__all__ = ["Noise", "Shares", "share_gradient"]
 
 CELLS: Final = 14
 """Shares of places are learned on so coarse a grid and interpolated: pictures are few."""
@@ -107,13 +106,6 @@ class Noise(NamedTuple):
     quiet: ProtectedBatch
     read: InputTransform
     plain: InputTransform
-
-
-def quiet_spec(spec: FeatureSpec) -> FeatureSpec:
-    """Return the same features without noise."""
-    return msgspec.structs.replace(
-        spec, epsilon=None, pixel_epsilon=None, colour_epsilon=None, allocation="uniform"
-    )
 
 
 def share_gradient(noise: Noise, gradient: Tensor) -> NDArray[np.float32]:

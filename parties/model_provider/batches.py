@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parties.model_provider.allocating import Noise, quiet_spec
+from parties.model_provider.allocating import Noise
 from parties.model_provider.embedders import Student
 from parties.model_provider.ridge import RidgeBatch
 from parties.model_provider.student import InputTransform
@@ -76,7 +76,7 @@ class Source:
         self.targets = targets or TargetCache(teacher, half=visits.half)
         self.spec, self.calibration = spec, calibration
         self._transform = InputTransform(spec, calibration)
-        self._quiet = quiet_spec(spec)
+        self._quiet = spec.quiet()
         self._plain = InputTransform(self._quiet, calibration)
         self._visits = visits
 

@@ -113,6 +113,12 @@ class FeatureSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             message, hint = "shares of pixels are learned for the plane", "set fusion to plane"
             raise ScenarioError(message, where="features.allocation", hint=hint)
 
+    def quiet(self) -> FeatureSpec:
+        """Return the same features without any noise."""
+        return msgspec.structs.replace(
+            self, epsilon=None, pixel_epsilon=None, colour_epsilon=None, allocation="uniform"
+        )
+
     @property
     def noisy(self) -> bool:
         """Whether the frequency part carries noise, of coefficients or of pixels."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from parties.model_provider import DistilConfig, RgbEmbedder, distil
-from parties.model_provider.allocating import Noise, Shares, quiet_spec, share_gradient
+from parties.model_provider.allocating import Noise, Shares, share_gradient
 from parties.model_provider.student import InputTransform
 from protocol.features import Allocation, Calibration, FeatureExtractor, FeatureSpec, calibrate
 
@@ -24,7 +24,7 @@ def draws(count: int) -> bytes:
 
 
 def told(pictures: Pictures, known: Calibration) -> Noise:
-    quiet = quiet_spec(SPEC)
+    quiet = SPEC.quiet()
     return Noise(
         FeatureExtractor(SPEC, known, draws).protect(pictures),
         FeatureExtractor(quiet, known, draws).protect(pictures),
