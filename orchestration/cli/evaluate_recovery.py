@@ -31,7 +31,13 @@ __all__ = ["recovery"]
     show_default=True,
     help="Gradient steps of the adversary, 32 pictures each.",
 )
-@click.option("--faces", type=click.IntRange(min=2), default=100, show_default=True)
+@click.option(
+    "--faces",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    help="Faces attacked.",
+)
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
 @click.option(
     "--work",

@@ -30,8 +30,8 @@ LEAST_ERROR: Final = 1e-3
 class LinearAttack:
     """Least squares under a smoothness prior, without training; colour maps are not read.
 
-    How far what is sent is from luminance (noise, clipping, rounding, fused chroma) is measured on
-    pictures the adversary protects itself: one factor for all channels and one variance for each.
+    On pictures the adversary protects itself it measures one variance of noise, clipping and
+    rounding for each channel, and one factor between fused coefficients and those of luminance.
     """
 
     def __init__(self, oracle: Oracle, own: Pictures) -> None:
@@ -45,9 +45,10 @@ class LinearAttack:
             self._channels = sent_channels(PLANE, oracle.spec.selection)[0]
             true, found = self._true(own), self._found(sent)
             self._factor = float(np.vdot(found, true) / np.vdot(true, true))
-            error = np.square(found / self._factor - true, dtype=np.float64).mean(axis=(0, 2, 3))
+            exact = oracle.exact(own)[:, : len(self._channels)]
+            error = np.square(found - exact, dtype=np.float64).mean(axis=(0, 2, 3))
             self._variance = np.full(PLANE, np.inf)
-            self._variance[self._channels] = np.maximum(error, LEAST_ERROR)
+            self._variance[self._channels] = np.maximum(error / self._factor**2, LEAST_ERROR)
 
     def recovered(self, sent: ProtectedBatch, pictures: Pictures) -> Planes:
         """Return planes, minus 128, read from what was sent for these pictures.

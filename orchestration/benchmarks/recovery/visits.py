@@ -32,9 +32,11 @@ class Oracle:
 
     def protect(self, pictures: Pictures, label: str) -> ProtectedBatch:
         """Return what would be sent, with the noise that belongs to `label`."""
-        noise = training_bytes(self.seed, f"recovery-{label}")
-        extractor = FeatureExtractor(self.spec, self.calibration, noise)
-        return extractor.protect(np.ascontiguousarray(pictures))
+        return self._extractor(label).protect(np.ascontiguousarray(pictures))
+
+    def exact(self, pictures: Pictures) -> NDArray[np.float32]:
+        """Return what would be sent before clipping, noise and rounding."""
+        return self._extractor("exact").exact(pictures)
 
     def inputs(self, batch: ProtectedBatch) -> Tensor:
         """Return what a network reads of it, float32 `[B,C,112,112]`."""
@@ -51,3 +53,7 @@ class Oracle:
         chosen[mirrored] = chosen[mirrored, :, ::-1]
         inputs = self.inputs(self.protect(chosen, f"step-{step}"))
         return RecoveryBatch(inputs, torch.from_numpy(luminance(chosen)))
+
+    def _extractor(self, label: str) -> FeatureExtractor:
+        noise = training_bytes(self.seed, f"recovery-{label}")
+        return FeatureExtractor(self.spec, self.calibration, noise)
