@@ -26,7 +26,7 @@ def recovery_lines(floors: Mapping[str, Any], rows: Sequence[Mapping[str, Any]])
         "mean_face": "mean training face",
         "unprotected": "luminance, unprotected",
     }
-    lines = [head, *(_line(text, "", "none", floors[key]) for key, text in names.items())]
+    lines = [head, *(_line(text, "-", "", floors[key]) for key, text in names.items())]
     for row in rows:
         lines += _pair(row)
     return lines

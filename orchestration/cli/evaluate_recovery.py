@@ -88,12 +88,15 @@ def recovery(  # noqa: PLR0913 - one parameter per option
 def _course(job: Training, steps: int, faces: int, work: Path | None) -> RecoveryCourse:
     from orchestration.benchmarks.inputs.measure import attack_faces
     from orchestration.benchmarks.recovery.measure import RecoveryCourse
+    from orchestration.benchmarks.recovery.visits import mean_face
     from orchestration.training import training_pictures
     from parties.adversary.learned_recovery import RecoveryConfig
 
     config = job.config
+    pictures = training_pictures(job.dataset, lambda _: None)
     return RecoveryCourse(
-        pictures=training_pictures(job.dataset, lambda _: None),
+        pictures=pictures,
+        mean=mean_face(pictures),
         faces=attack_faces(job.dataset, job.teacher, faces),
         network=job.teacher,
         config=RecoveryConfig(

@@ -59,7 +59,7 @@ class RecoveryConfig:
     """
 
     steps: int
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     seed: int = 7
     device: str = "cpu"
     half: bool = False
@@ -73,10 +73,16 @@ class RecoveryReport(NamedTuple):
 
 
 class RecoveryNetwork(nn.Module):
-    """Protected inputs `[B,C,112,112]` to luminance minus 128, `[B,112,112]`."""
+    """Protected inputs `[B,C,112,112]` to luminance minus 128, `[B,112,112]`.
 
-    def __init__(self, channels: int) -> None:
+    It starts out painting one face for everybody, `typical` `[112,112]`, and learns what to add.
+    """
+
+    typical: Tensor
+
+    def __init__(self, channels: int, typical: Tensor) -> None:
         super().__init__()
+        self.register_buffer("typical", typical)
         first, last = WIDTHS[0], WIDTHS[-1]
         self.reduce = nn.Conv2d(channels, first, 1)
         self.enter = _block(first, first)
@@ -85,7 +91,8 @@ class RecoveryNetwork(nn.Module):
         self.bottom = _block(last, last)
         self.narrow = nn.ModuleList(nn.Conv2d(low, high, 1) for high, low in reversed(pairs))
         self.merge = nn.ModuleList(_block(high, high) for high, _ in reversed(pairs))
-        self.paint = nn.Conv2d(first, 1, 1)
+        self.paint = nn.Conv2d(first, 1, 1, bias=False)
+        nn.init.zeros_(self.paint.weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Paint pictures."""
@@ -98,33 +105,38 @@ class RecoveryNetwork(nn.Module):
             wide = functional.interpolate(narrow(found), scale_factor=2.0, mode="nearest")
             found = merge(wide + scales.pop())
         # The reduced input goes along unchanged: of a plane, the picture itself.
-        painted: Tensor = self.paint(found + reduced)[:, 0].float() * SHADES
-        return painted
+        added: Tensor = self.paint(found + reduced)[:, 0].float()
+        return self.typical + SHADES * added
 
 
 def train_recovery(
-    channels: int,
+    typical: NDArray[np.float32],
     batch_of: Callable[[int], RecoveryBatch],
     config: RecoveryConfig,
     on_progress: Callable[[RecoveryReport], None] = lambda _: None,
 ) -> RecoveryNetwork:
-    """Train a network on the batch of each step; the result is a function of those and the seed.
+    """Train a network on the batch of each step; the result is a function of all arguments.
 
     The next batch is prepared meanwhile, in another thread.
+
+    Args:
+        typical: luminance minus 128 that is painted where nothing is known, `[112,112]`.
+        batch_of: step to batch.
+        config: of the training.
+        on_progress: told of every step.
     """
-    network = _drawn(channels, config.seed).to(config.device)
+    batch = batch_of(0)
+    network = _drawn(batch.inputs.shape[1], typical, config.seed).to(config.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=0.0)
     mean = math.nan
     with ThreadPoolExecutor(1) as background:
-        pending = background.submit(batch_of, 0)
         for step in range(config.steps):
-            batch = pending.result()
-            if step + 1 < config.steps:
-                pending = background.submit(batch_of, step + 1)
+            pending = background.submit(batch_of, step + 1)
             loss = _step(network, optimiser, batch, _rate(step, config), config)
             mean = loss if math.isnan(mean) else MEMORY * mean + (1 - MEMORY) * loss
             on_progress(RecoveryReport(step + 1, mean))
+            batch = pending.result()
     return network.eval()
 
 
@@ -136,11 +148,11 @@ def recover(network: RecoveryNetwork, inputs: Tensor) -> NDArray[np.float32]:
     return found
 
 
-def _drawn(channels: int, seed: int) -> RecoveryNetwork:
+def _drawn(channels: int, typical: NDArray[np.float32], seed: int) -> RecoveryNetwork:
     """Return a network with first weights of that seed; torch's own generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RecoveryNetwork(channels)
+        return RecoveryNetwork(channels, torch.from_numpy(typical))
 
 
 def _block(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:

@@ -63,6 +63,7 @@ class RecoveryCourse(NamedTuple):
 
     Attributes:
         pictures: of people the adversary trains on, uint8 [N,112,112,3].
+        mean: their mean face, luminance minus 128.
         faces: what is attacked; other people.
         network: the RGB network that says who a recovered face is.
         config: of the training.
@@ -71,6 +72,7 @@ class RecoveryCourse(NamedTuple):
     """
 
     pictures: Pictures
+    mean: Planes
     faces: AttackFaces
     network: RgbEmbedder
     config: RecoveryConfig
@@ -136,12 +138,9 @@ def floors(course: RecoveryCourse) -> Floors:
     """Judge pictures that no upload was needed for, and the true ones."""
     faces, network = course.faces, course.network
     true = luminance(faces.pictures)
-    parts = (luminance(course.pictures[i : i + 256]) for i in range(0, len(course.pictures), 256))
-    mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(course.pictures)
-    repeated = np.broadcast_to(np.asarray(mean, np.float32), true.shape)
     return Floors(
         blank=likeness(np.zeros_like(true), faces, network),
-        mean_face=likeness(repeated, faces, network),
+        mean_face=likeness(np.broadcast_to(course.mean, true.shape), faces, network),
         unprotected=likeness(true, faces, network),
     )
 
@@ -170,7 +169,7 @@ def _measure(given: Attacked, course: RecoveryCourse, watch: OnProgress) -> Reco
         watch(Progress(title, found.step, config.steps, f"error {found.loss:.1f}"))
 
     network = train_recovery(
-        given.spec.channels, lambda step: oracle.batch(course.pictures, step), config, report
+        course.mean, lambda step: oracle.batch(course.pictures, step), config, report
     )
     spent_s = time.monotonic() - start
     trained, linear = _recovered(oracle, network, course, watch)

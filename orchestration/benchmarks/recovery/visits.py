@@ -15,11 +15,14 @@ from parties.model_provider.batches import training_bytes
 from parties.model_provider.student import InputTransform
 from protocol.features import Calibration, FeatureExtractor, FeatureSpec, ProtectedBatch
 
-__all__ = ["BATCH", "Oracle"]
+__all__ = ["BATCH", "Oracle", "mean_face"]
 
 Pictures = NDArray[np.uint8]
+Planes = NDArray[np.float32]
 
 BATCH: Final = 32
+LOADED: Final = 256
+"""Pictures turned into luminance at a time."""
 
 
 class Oracle:
@@ -34,7 +37,7 @@ class Oracle:
         """Return what would be sent, with the noise that belongs to `label`."""
         return self._extractor(label).protect(np.ascontiguousarray(pictures))
 
-    def exact(self, pictures: Pictures) -> NDArray[np.float32]:
+    def exact(self, pictures: Pictures) -> Planes:
         """Return what would be sent before clipping, noise and rounding."""
         return self._extractor("exact").exact(pictures)
 
@@ -57,3 +60,11 @@ class Oracle:
     def _extractor(self, label: str) -> FeatureExtractor:
         noise = training_bytes(self.seed, f"recovery-{label}")
         return FeatureExtractor(self.spec, self.calibration, noise)
+
+
+def mean_face(pictures: Pictures) -> Planes:
+    """Return the mean luminance minus 128 of pictures and their mirrored selves, [112,112]."""
+    starts = range(0, len(pictures), LOADED)
+    parts = (luminance(pictures[i : i + LOADED]).sum(axis=0, dtype=np.float64) for i in starts)
+    mean = sum(parts, np.zeros(pictures.shape[1:3])) / len(pictures)
+    return np.asarray((mean + mean[:, ::-1]) / 2, dtype=np.float32)

@@ -14,6 +14,7 @@ from parties.adversary.learned_recovery import (
 )
 
 EDGE = 32
+NOTHING = np.zeros((EDGE, EDGE), np.float32)
 CONFIG = RecoveryConfig(steps=60, learning_rate=4e-3, seed=3)
 
 
@@ -45,7 +46,7 @@ def batch(step: int) -> RecoveryBatch:
 
 def test_an_adversary_learns_to_sum_differences_of_pictures_it_never_saw() -> None:
     reports: list[RecoveryReport] = []
-    network = train_recovery(2, batch, CONFIG, reports.append)
+    network = train_recovery(NOTHING, batch, CONFIG, reports.append)
     assert [report.step for report in reports] == list(range(1, 61))
     assert reports[-1].loss < 0.75 * reports[0].loss
     unseen = batch(1000)
@@ -63,10 +64,10 @@ def test_a_training_is_a_function_of_its_seed_and_leaves_other_randomness_alone(
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    first = recover(train_recovery(2, batch, short), unseen)
+    first = recover(train_recovery(NOTHING, batch, short), unseen)
     assert torch.equal(torch.rand(3), expected)
-    again = recover(train_recovery(2, batch, short), unseen)
-    other = recover(train_recovery(2, batch, RecoveryConfig(steps=2, seed=4)), unseen)
+    again = recover(train_recovery(NOTHING, batch, short), unseen)
+    other = recover(train_recovery(NOTHING, batch, RecoveryConfig(steps=2, seed=4)), unseen)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -76,14 +77,21 @@ def test_what_preparing_a_batch_raises_reaches_the_caller() -> None:
         raise ValueError("no such picture")
 
     with pytest.raises(ValueError, match="no such picture"):
-        train_recovery(2, broken, CONFIG)
+        train_recovery(NOTHING, broken, CONFIG)
 
 
 def test_convolutions_in_half_precision_learn_as_well() -> None:
     half = RecoveryConfig(steps=3, seed=3, half=True)
-    network = train_recovery(2, batch, half)
+    network = train_recovery(NOTHING, batch, half)
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
-    whole = train_recovery(2, batch, RecoveryConfig(steps=3, seed=3))
+    whole = train_recovery(NOTHING, batch, RecoveryConfig(steps=3, seed=3))
     unseen = batch(1000).inputs
     difference = recover(network, unseen) - recover(whole, unseen)
     assert 0 < np.abs(difference).mean() < 1.0
+
+
+def test_what_is_typical_is_painted_where_nothing_was_learned() -> None:
+    typical = planes(np.random.default_rng(9), 1)[0]
+    still = RecoveryConfig(steps=1, learning_rate=0.0)
+    found = recover(train_recovery(typical, batch, still), batch(1000).inputs)
+    assert np.array_equal(found, np.broadcast_to(typical, found.shape))

@@ -21,7 +21,7 @@ from orchestration.benchmarks.recovery.measure import (
     floors,
 )
 from orchestration.benchmarks.recovery.titles import input_title
-from orchestration.benchmarks.recovery.visits import Oracle
+from orchestration.benchmarks.recovery.visits import Oracle, mean_face
 from orchestration.cli import training as cli_training
 from orchestration.cli.main import main
 from orchestration.cli.training import Training
@@ -82,6 +82,7 @@ def smooth() -> Pictures:
 def course(network: RgbEmbedder, folder: Path | None = None, steps: int = 2) -> RecoveryCourse:
     return RecoveryCourse(
         pictures=training(),
+        mean=mean_face(training()),
         faces=attack_faces(FACES, network, 4),
         network=network,
         config=RecoveryConfig(steps=steps),
@@ -116,6 +117,11 @@ def test_half_of_the_visits_are_mirrored() -> None:
     plain = {plane.tobytes() for plane in luminance(few)}
     seen = [plane.numpy() for step in range(20) for plane in oracle.batch(few, step).luminance]
     assert 10 < sum(plane.tobytes() in plain for plane in seen) < 30
+
+
+def test_the_mean_face_is_that_of_all_pictures_both_ways() -> None:
+    pictures = np.concatenate([training(), training()[:, :, ::-1]])
+    assert mean_face(training()) == pytest.approx(luminance(pictures).mean(axis=0), abs=1e-3)
 
 
 @pytest.mark.parametrize(
