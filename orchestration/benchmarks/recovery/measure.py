@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from orchestration.benchmarks.inputs.measure import AttackFaces
 from orchestration.benchmarks.inputs.mechanisms import luminance
 from orchestration.benchmarks.recovery.likeness import Likeness, likeness
-from orchestration.benchmarks.recovery.linear import LinearAttack
+from orchestration.benchmarks.recovery.linear import linear_attack
 from orchestration.benchmarks.recovery.titles import input_title
 from orchestration.benchmarks.recovery.visits import BATCH, Oracle
 from orchestration.progress import OnProgress, Progress
@@ -194,7 +194,7 @@ def _recovered(
 ) -> tuple[Planes, Planes]:
     """Return what the trained and the linear attack make of the same uploads."""
     own = course.pictures[:: max(1, len(course.pictures) // OWN)][:OWN]
-    linear = LinearAttack(oracle, own)
+    linear = linear_attack(oracle, own)
     pictures = course.faces.pictures
     found: list[tuple[Planes, Planes]] = []
     for start in range(0, len(pictures), CHUNK):
