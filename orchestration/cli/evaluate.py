@@ -12,6 +12,7 @@ from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
 from orchestration.cli.evaluate_mixing import mixing
+from orchestration.cli.evaluate_recovery import recovery
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
@@ -141,3 +142,4 @@ evaluate.add_command(frontier)
 evaluate.add_command(inputs)
 evaluate.add_command(mapping)
 evaluate.add_command(mixing)
+evaluate.add_command(recovery)

@@ -1,0 +1,228 @@
+"""Train an adversary for one kind of input after another, and judge what it recovers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestration.benchmarks.inputs.measure import AttackFaces
+from orchestration.benchmarks.inputs.mechanisms import luminance
+from orchestration.benchmarks.recovery.likeness import Likeness, likeness
+from orchestration.benchmarks.recovery.linear import linear_attack
+from orchestration.benchmarks.recovery.titles import input_title
+from orchestration.benchmarks.recovery.visits import BATCH, Oracle
+from orchestration.progress import OnProgress, Progress
+from parties.adversary.learned_recovery import (
+    RecoveryConfig,
+    RecoveryNetwork,
+    RecoveryReport,
+    recover,
+    train_recovery,
+)
+from parties.model_provider import RgbEmbedder, read_student
+from protocol.errors import DataError
+from protocol.features import Calibration, FeatureSpec, privacy_budget
+
+__all__ = [
+    "Attacked",
+    "Floors",
+    "RecoveryCourse",
+    "RecoveryRow",
+    "attack",
+    "floors",
+    "read_attacked",
+]
+
+Pictures = NDArray[np.uint8]
+Planes = NDArray[np.float32]
+
+OWN: Final = 64
+"""Pictures the linear attack measures the transform on."""
+CHUNK: Final = 25
+"""Uploads attacked at a time: 189 channels of a hundred would take a gigabyte."""
+
+
+class Attacked(NamedTuple):
+    """A kind of input: where it was read, its features, and their public calibration."""
+
+    path: Path
+    spec: FeatureSpec
+    calibration: Calibration
+
+
+class RecoveryCourse(NamedTuple):
+    """What all rows share.
+
+    Attributes:
+        pictures: of people the adversary trains on, uint8 [N,112,112,3].
+        mean: their mean face, luminance minus 128.
+        faces: what is attacked; other people.
+        network: the RGB network that says who a recovered face is.
+        config: of the training.
+        described: names data, people and networks; rows of another course are not taken over.
+        folder: where finished rows are kept; None keeps none.
+    """
+
+    pictures: Pictures
+    mean: Planes
+    faces: AttackFaces
+    network: RgbEmbedder
+    config: RecoveryConfig
+    described: str
+    folder: Path | None
+
+
+class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of input under both attacks.
+
+    Attributes:
+        file: where the features were read.
+        title: what they are.
+        channels: of the input, colour maps included.
+        epsilon: of everything sent for a picture; None where something is sent without noise.
+        trained: A3, which reads all channels.
+        linear: A1, which reads the frequency channels or the plane.
+        steps: gradient steps of A3.
+        visits: pictures A3 saw, repetitions counted.
+        training_pictures: different ones.
+        training_s: seconds it took.
+        loss: mean error on its own pictures at the end, in grey levels.
+    """
+
+    file: str
+    title: str
+    channels: int
+    epsilon: float | None
+    trained: Likeness
+    linear: Likeness
+    steps: int
+    visits: int
+    training_pictures: int
+    training_s: float
+    loss: float
+
+
+class Floors(msgspec.Struct, frozen=True, kw_only=True):
+    """What needs no upload, and what no protection would leave.
+
+    Attributes:
+        blank: mid grey everywhere.
+        mean_face: the mean of the training pictures.
+        unprotected: the true luminance.
+    """
+
+    blank: Likeness
+    mean_face: Likeness
+    unprotected: Likeness
+
+
+def read_attacked(paths: Sequence[Path]) -> list[Attacked]:
+    """Read features and calibration of student files.
+
+    Raises:
+        DataError: one is no student file.
+    """
+    students = [(path, read_student(path)) for path in paths]
+    return [Attacked(path, student.spec, student.calibration) for path, student in students]
+
+
+def floors(course: RecoveryCourse) -> Floors:
+    """Judge pictures that no upload was needed for, and the true ones."""
+    faces, network = course.faces, course.network
+    true = luminance(faces.pictures)
+    return Floors(
+        blank=likeness(np.zeros_like(true), faces, network),
+        mean_face=likeness(np.broadcast_to(course.mean, true.shape), faces, network),
+        unprotected=likeness(true, faces, network),
+    )
+
+
+def attack(
+    inputs: Sequence[Attacked], course: RecoveryCourse, on_progress: OnProgress
+) -> Iterator[RecoveryRow]:
+    """Yield the row of each kind of input; finished ones are read from the course's folder."""
+    for given in inputs:
+        kept = None if course.folder is None else course.folder / _name(given, course)
+        row = None if kept is None else _kept(kept)
+        if row is None:
+            row = _measure(given, course, on_progress)
+            if kept is not None:
+                kept.write_bytes(msgspec.json.encode(row))
+        yield row
+
+
+def _measure(given: Attacked, course: RecoveryCourse, watch: OnProgress) -> RecoveryRow:
+    oracle, config = Oracle(given.spec, given.calibration, course.config.seed), course.config
+    title, loss, start = input_title(given.spec), math.nan, time.monotonic()
+
+    def report(found: RecoveryReport) -> None:
+        nonlocal loss
+        loss = found.loss
+        watch(Progress(title, found.step, config.steps, f"error {found.loss:.1f}"))
+
+    network = train_recovery(
+        course.mean, lambda step: oracle.batch(course.pictures, step), config, report
+    )
+    spent_s = time.monotonic() - start
+    trained, linear = _recovered(oracle, network, course, watch)
+    epsilon = privacy_budget(given.spec, given.calibration).total
+    return RecoveryRow(
+        file=given.path.name,
+        title=title,
+        channels=given.spec.channels,
+        epsilon=epsilon if math.isfinite(epsilon) else None,
+        trained=likeness(trained, course.faces, course.network),
+        linear=likeness(linear, course.faces, course.network),
+        steps=config.steps,
+        visits=config.steps * min(BATCH, len(course.pictures)),
+        training_pictures=len(course.pictures),
+        training_s=round(spent_s, 1),
+        loss=round(loss, 3),
+    )
+
+
+def _recovered(
+    oracle: Oracle, network: RecoveryNetwork, course: RecoveryCourse, watch: OnProgress
+) -> tuple[Planes, Planes]:
+    """Return what the trained and the linear attack make of the same uploads."""
+    own = course.pictures[:: max(1, len(course.pictures) // OWN)][:OWN]
+    linear = linear_attack(oracle, own)
+    pictures = course.faces.pictures
+    found: list[tuple[Planes, Planes]] = []
+    for start in range(0, len(pictures), CHUNK):
+        watch(Progress("attack", start, len(pictures)))
+        chunk = pictures[start : start + CHUNK]
+        sent = oracle.protect(chunk, f"attacked-{start}")
+        found.append((recover(network, oracle.inputs(sent)), linear.recovered(sent, chunk)))
+    trained, solved = zip(*found, strict=True)
+    return np.concatenate(trained), np.concatenate(solved)
+
+
+def _name(given: Attacked, course: RecoveryCourse) -> str:
+    """Name a row after everything it depends on."""
+    config = course.config
+    digest = blake2b(digest_size=8)
+    digest.update(msgspec.json.encode(given.spec, order="sorted"))
+    for name, values in sorted(given.calibration.to_arrays().items()):
+        digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    asked = (config.steps, config.learning_rate, config.seed, config.half, course.described)
+    digest.update(repr((*asked, len(course.pictures), len(course.faces.pictures))).encode())
+    return f"{given.path.stem}-{digest.hexdigest()}.json"
+
+
+def _kept(path: Path) -> RecoveryRow | None:
+    if not path.is_file():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RecoveryRow)
+    except msgspec.DecodeError as error:
+        hint = "delete it to measure again"
+        raise DataError("not a finished row", where=str(path), hint=hint) from error
