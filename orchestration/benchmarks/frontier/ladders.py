@@ -73,10 +73,17 @@ _UNIFORM: Final = (
     Ladder("means4", "4x4 means", _plane(4), (5e4, 2.5e4, 1.2e4)),
     Ladder("means8", "8x8 means", _plane(8), (5e4, 2.5e4, 1.2e4)),
 )
-_LEARNED: Final = ("hfcf", "pixels", "means2", "means4")
+_LEARNED: Final = {
+    "hfcf": (3.2e6, 1.6e6, 8e5, 4e5),
+    "pixels": (1e5, 5e4),
+    "means2": (5e4, 2.5e4),
+    "means4": (5e4, 2.5e4, 1.2e4, 6e3),
+}
 
 LADDERS: Final = {ladder.name: ladder for ladder in _UNIFORM} | {
-    f"{ladder.name}-learned": ladder.with_shares() for ladder in _UNIFORM if ladder.name in _LEARNED
+    f"{ladder.name}-learned": ladder.with_shares()._replace(epsilons=_LEARNED[ladder.name])
+    for ladder in _UNIFORM
+    if ladder.name in _LEARNED
 }
 """Mechanisms by the name an option gives them."""
 

@@ -16,20 +16,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.adversary.linear_inversion import misfit, recover_from_channels, recover_from_plane
+from orchestration.benchmarks.inputs.reading import ROUNDING, recovered_planes, upload_values
+from parties.adversary.linear_inversion import recover_from_plane
 from protocol.errors import ScenarioError
 from protocol.features import (
     Calibration,
     FeatureExtractor,
     FeatureSpec,
-    ProtectedBatch,
     calibrate,
-    dequantise,
 )
 from protocol.features.fusion import JFIF
-from protocol.features.selection import sent_channels
 from protocol.features.spec import EDGE
-from protocol.features.wire import wire_variance
 
 __all__ = ["GaussianPixels", "Mechanism", "Sent", "at_budget", "mechanisms", "narrowed"]
 
@@ -37,10 +34,6 @@ Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
 DELTA: Final = 1e-6
-ROUNDING: Final = 1 / 12
-"""Variance of rounding a pixel to whole grey levels."""
-LEAST_VARIANCE: Final = 1e-3
-"""Least variance credited to a coefficient: less would only slow the attack's solver."""
 
 
 class Mechanism(Protocol):
@@ -110,53 +103,15 @@ class Sent:
         if spec is None:
             raise ScenarioError(f"{self.name} cannot spend {epsilon:g}", where="features.epsilon")
         extractor = FeatureExtractor(spec, self._calibration, rng.bytes)
-        found = [
-            self._attacked(extractor.protect(pictures[i : i + 1]), spec)
+        values = [
+            upload_values(extractor.protect(pictures[i : i + 1]), spec, self._calibration)
             for i in range(len(pictures))
         ]
-        if spec.fusion == "plane":
-            return self._from_plane(np.concatenate(found), spec)
-        return self._from_channels(np.concatenate(found), spec)
+        return recovered_planes(np.concatenate(values), spec, self._calibration)
 
     def _at(self, epsilon: float | None) -> FeatureSpec | None:
         learned = self._calibration.allocation is not None
         return at_budget(self._quiet, epsilon, learned=learned)
-
-    def _attacked(self, sent: ProtectedBatch, spec: FeatureSpec) -> Planes:
-        """Return what is read of one picture: its values, or the luminance's coefficients."""
-        values = dequantise(sent, spec, self._calibration)
-        return values[:, : len(sent_channels(63, spec.selection)[0])]
-
-    def _from_plane(self, values: Planes, spec: FeatureSpec) -> Planes:
-        block = spec.pixel_block
-        means = values[:, 0, ::block, ::block]
-        return recover_from_plane(means, self._pixel_variance(spec), block)
-
-    def _pixel_variance(self, spec: FeatureSpec) -> NDArray[np.float64]:
-        places = np.ones((EDGE // spec.pixel_block,) * 2)
-        if spec.pixel_epsilon is None:
-            return places * ROUNDING
-        if spec.allocation == "learned" and self._calibration.allocation is not None:
-            places = self._calibration.allocation.places.astype(np.float64)
-        return np.asarray(2 * np.square(255.0 / (spec.pixel_epsilon * places)) + ROUNDING)
-
-    def _from_channels(self, values: Planes, spec: FeatureSpec) -> Planes:
-        """Attack coefficients; of a random selection, as the most plausible of its groups."""
-        groups = sent_channels(63, spec.selection)
-        sent = wire_variance(spec, self._calibration)[: len(groups[0])]
-        best, least = np.zeros((len(values), EDGE, EDGE), np.float32), np.full(len(values), np.inf)
-        for group in groups:
-            channels = np.zeros((len(values), 63, EDGE, EDGE), dtype=np.float32)
-            channels[:, group] = values
-            variance = np.full((63, EDGE, EDGE), np.inf)
-            variance[group] = np.maximum(sent, LEAST_VARIANCE)
-            planes = recover_from_channels(channels, variance)
-            if len(groups) == 1:
-                return planes
-            error = misfit(planes, channels, variance)
-            better = error < least
-            best[better], least[better] = planes[better], error[better]
-        return best
 
 
 class GaussianPixels:

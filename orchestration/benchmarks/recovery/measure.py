@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from orchestration.benchmarks.inputs.measure import AttackFaces
 from orchestration.benchmarks.inputs.mechanisms import luminance
+from orchestration.benchmarks.inputs.reading import read_upload
 from orchestration.benchmarks.recovery.likeness import Likeness, likeness
-from orchestration.benchmarks.recovery.linear import linear_attack
 from orchestration.benchmarks.recovery.titles import input_title
 from orchestration.benchmarks.recovery.visits import BATCH, Oracle
 from orchestration.progress import OnProgress, Progress
@@ -44,8 +44,6 @@ __all__ = [
 Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
-OWN: Final = 64
-"""Pictures the linear attack measures the transform on."""
 CHUNK: Final = 25
 """Uploads attacked at a time: 189 channels of a hundred would take a gigabyte."""
 
@@ -193,15 +191,18 @@ def _recovered(
     oracle: Oracle, network: RecoveryNetwork, course: RecoveryCourse, watch: OnProgress
 ) -> tuple[Planes, Planes]:
     """Return what the trained and the linear attack make of the same uploads."""
-    own = course.pictures[:: max(1, len(course.pictures) // OWN)][:OWN]
-    linear = linear_attack(oracle, own)
     pictures = course.faces.pictures
     found: list[tuple[Planes, Planes]] = []
     for start in range(0, len(pictures), CHUNK):
         watch(Progress("attack", start, len(pictures)))
         chunk = pictures[start : start + CHUNK]
         sent = oracle.protect(chunk, f"attacked-{start}")
-        found.append((recover(network, oracle.inputs(sent)), linear.recovered(sent, chunk)))
+        found.append(
+            (
+                recover(network, oracle.inputs(sent)),
+                read_upload(sent, oracle.spec, oracle.calibration),
+            )
+        )
     trained, solved = zip(*found, strict=True)
     return np.concatenate(trained), np.concatenate(solved)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from orchestration.benchmarks.inputs.measure import attack_faces, correlation
 from orchestration.benchmarks.inputs.mechanisms import luminance
+from orchestration.benchmarks.inputs.reading import read_upload
 from orchestration.benchmarks.recovery import measure
-from orchestration.benchmarks.recovery.linear import linear_attack
 from orchestration.benchmarks.recovery.measure import (
     Attacked,
     RecoveryCourse,
@@ -139,20 +139,18 @@ def test_without_noise_linear_algebra_reads_every_input(
 ) -> None:
     oracle = Oracle(spec, calibrate([smooth], spec.fusion, spec.selection), 7)
     attacked = smooth[:2]
-    found = linear_attack(oracle, smooth[2:]).recovered(oracle.protect(attacked, "a"), attacked)
+    found = read_upload(oracle.protect(attacked, "a"), spec, oracle.calibration)
     assert correlation(found, luminance(attacked)) > 0.85
     if spec.fusion == "mean":  # a third where the mean of three planes is taken for one of them
         assert 0.8 < found.std() / luminance(attacked).std() < 1.1
 
 
-def test_of_channels_drawn_for_every_picture_the_group_is_taken_as_known(
-    smooth: Pictures,
-) -> None:
+def test_channels_drawn_for_every_picture_are_read_as_well(smooth: Pictures) -> None:
     spec = FeatureSpec(fusion="none", colour="none", selection="random")
     oracle = Oracle(spec, calibrate([smooth], "none", "random"), 7)
     attacked = smooth[:2]
-    found = linear_attack(oracle, smooth[2:]).recovered(oracle.protect(attacked, "a"), attacked)
-    assert correlation(found, luminance(attacked)) > 0.5
+    found = read_upload(oracle.protect(attacked, "a"), spec, oracle.calibration)
+    assert correlation(found, luminance(attacked)) > 0.3  # without the lowest frequencies
 
 
 def test_inputs_are_named_in_words() -> None:
