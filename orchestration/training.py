@@ -40,6 +40,7 @@ __all__ = [
     "find_adapted",
     "load_teacher",
     "train_student",
+    "training_people",
     "training_pictures",
     "writable_place",
 ]
@@ -110,6 +111,13 @@ def training_pictures(dataset: DataSet, on_progress: OnProgress) -> NDArray[np.u
     return np.concatenate(parts)
 
 
+def training_people(dataset: DataSet) -> NDArray[np.int64]:
+    """Return who is on each training picture, as numbers, in the order of the pictures."""
+    people = dataset.training_identities()
+    counts = [len(dataset.pictures_of(person)) for person in people]
+    return np.repeat(np.arange(len(people), dtype=np.int64), counts)
+
+
 def train_student(
     dataset: DataSet,
     teacher: RgbEmbedder,
@@ -138,6 +146,7 @@ def train_student(
         on_progress=_Reporter(on_progress, config),
         checkpoint=checkpoint,
         start=None if start is None else read_student(start),
+        people=training_people(dataset),
     )
     _keep(student, dataset, out)
     checkpoint.unlink(missing_ok=True)
@@ -189,6 +198,8 @@ class _Reporter:
             return
         total = self._config.steps or max(report.step, round(report.step * self._stretch(report)))
         note = f"loss {report.loss:.4f}"
+        if report.held_out is not None:
+            note += f", held out {report.held_out:.4f}"
         self._on_progress(Progress("adapt", report.step, total, note, report.remaining_s))
 
     @staticmethod

@@ -36,6 +36,26 @@ __all__ = ["train"]
     help="Move training pictures by up to so many pixels, where there are few of them.",
 )
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="At its peak.")
+@click.option(
+    "--distil",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Weight of the distance to the RGB network.",
+)
+@click.option(
+    "--arcface",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Weight of telling training people apart by ArcFace; 0.02 is of the size of --distil.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Hold one person in twenty out, check every 50 steps, stop after so many checks without "
+    "a better one, and keep the best.",
+)
 @click.option("--fresh", is_flag=True, help="Start anew instead of continuing a checkpoint.")
 @click.option(
     "--start",
@@ -57,6 +77,9 @@ def train(  # noqa: PLR0913 - one parameter per option
     precision: str,
     shift: int,
     learning_rate: float | None,
+    distil: float,
+    arcface: float,
+    patience: int | None,
     fresh: bool,
     start: Path | None,
     out: Path | None,
@@ -71,7 +94,9 @@ def train(  # noqa: PLR0913 - one parameter per option
     from orchestration.cli.training import Wishes, open_training
     from orchestration.training import discard_checkpoint, train_student
 
-    wishes = Wishes(minutes, steps, device, precision, shift, learning_rate)
+    wishes = Wishes(
+        minutes, steps, device, precision, shift, learning_rate, distil, arcface, patience
+    )
     job = open_training(scenario, overrides, wishes)
     place = job.usual_place() if out is None else out
     if fresh:

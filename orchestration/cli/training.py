@@ -26,6 +26,9 @@ class Wishes(NamedTuple):
         precision: `auto`, `float32` or `bfloat16`.
         shift: largest displacement of a training picture, in pixels.
         learning_rate: peak of the schedule.
+        distil: weight of the distance to the teacher.
+        arcface: weight of the margin loss.
+        patience: checks without a better one before training stops.
     """
 
     minutes: float | None = None
@@ -34,6 +37,9 @@ class Wishes(NamedTuple):
     precision: str = "auto"
     shift: int = 0
     learning_rate: float | None = None
+    distil: float = 1.0
+    arcface: float = 0.0
+    patience: int | None = None
 
 
 class Training(NamedTuple):
@@ -77,6 +83,9 @@ def _config(scenario: Scenario, wishes: Wishes) -> DistilConfig:
         precision=precision(wishes.precision, device),
         shift=wishes.shift,
         learning_rate=wishes.learning_rate or chosen.learning_rate,
+        distil_weight=wishes.distil,
+        arcface_weight=wishes.arcface,
+        patience=wishes.patience,
     )
 
 

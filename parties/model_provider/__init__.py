@@ -1,12 +1,6 @@
 """The model provider: networks, their adaptation, and the provider's role programs."""
 
-from parties.model_provider.distillation import (
-    DistilConfig,
-    Precision,
-    Report,
-    distil,
-    fast_precision,
-)
+from parties.model_provider.distillation import distil
 from parties.model_provider.embedders import (
     Student,
     StudentEmbedder,
@@ -14,6 +8,7 @@ from parties.model_provider.embedders import (
     read_student,
     save_student,
 )
+from parties.model_provider.schedule import DistilConfig, Precision, Report, fast_precision
 from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder, load_rgb_network
 

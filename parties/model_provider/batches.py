@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,11 +36,13 @@ class Batch(NamedTuple):
         protected: what the network reads.
         target: what the teacher says.
         noise: how it was made, where shares of the budget are learned.
+        people: who is on each picture [B], where that is known.
     """
 
     protected: Tensor
     target: Target
     noise: Noise | None = None
+    people: Tensor | None = None
 
 
 class Visits(NamedTuple):
@@ -69,8 +72,13 @@ class Source:
         calibration: Calibration,
         visits: Visits,
         targets: TargetCache | None = None,
+        people: NDArray[np.int64] | None = None,
     ) -> None:
-        """Keep what batches are made of; `targets` may remember these pictures already."""
+        """Keep what batches are made of.
+
+        `targets` may remember these pictures already; `people` [N] numbers who is on them.
+        """
+        self.people = None if people is None else np.unique(people, return_inverse=True)[1]
         self._pictures = pictures
         self._teacher = teacher
         self.targets = targets or TargetCache(teacher, half=visits.half)
@@ -98,17 +106,27 @@ class Source:
         else:
             keys = [(int(row), bool(way)) for row, way in zip(rows, mirrored, strict=True)]
             target = self.targets.of(keys, chosen)
-        if shares is not None:
-            return self._told(np.ascontiguousarray(chosen), step, shares, target)
-        return Batch(self.protected(chosen, f"step-{step}"), target)
+        chosen = np.ascontiguousarray(chosen)
+        people = None if self.people is None else torch.from_numpy(self.people[rows])
+        if shares is None:
+            return Batch(self.protected(chosen, f"step-{step}"), target, None, people)
+        noise = self._noise(chosen, step, shares)
+        return Batch(noise.read(noise.sent), target, noise, people)
 
-    def _told(self, chosen: Pictures, step: int, shares: Allocation, target: Target) -> Batch:
+    def _noise(self, chosen: Pictures, step: int, shares: Allocation) -> Noise:
         calibration = replace(self.calibration, allocation=shares)
         drawn = training_bytes(self._visits.seed, f"step-{step}")
         sent = FeatureExtractor(self.spec, calibration, drawn).protect(chosen)
         quiet = FeatureExtractor(self._quiet, calibration, drawn).protect(chosen)
-        read = InputTransform(self.spec, calibration)
-        return Batch(read(sent), target, Noise(sent, quiet, read, self._plain))
+        return Noise(sent, quiet, InputTransform(self.spec, calibration), self._plain)
+
+    def known_embeddings(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Yield rows and the teacher's embeddings of all pictures as they are."""
+        count, size = len(self._pictures), self._visits.size
+        for start in range(0, count, size):
+            rows = np.arange(start, min(start + size, count))
+            keys = [(int(row), False) for row in rows]
+            yield rows, self.targets.of(keys, self._pictures[rows]).embedding.numpy()
 
     def ridge(self, batches: int, earlier: Student | None) -> Iterator[RidgeBatch]:
         """Yield batches with the stem outputs of the teacher, or of an earlier student."""
@@ -128,11 +146,15 @@ class Source:
         for index in range(min(batches, len(order) // size)):
             yield self._pictures[np.sort(order[index * size :][:size])]
 
-    def protected(self, chosen: Pictures, label: str) -> Tensor:
+    def protected(self, chosen: Pictures, label: str, shares: Allocation | None = None) -> Tensor:
         """Return the student's input for pictures, with the noise that belongs to `label`."""
         noise = training_bytes(self._visits.seed, label)
-        extractor = FeatureExtractor(self.spec, self.calibration, noise)
-        return self._transform(extractor.protect(np.ascontiguousarray(chosen)))
+        calibration, transform = self.calibration, self._transform
+        if shares is not None:
+            calibration = replace(calibration, allocation=shares)
+            transform = InputTransform(self.spec, calibration)
+        extractor = FeatureExtractor(self.spec, calibration, noise)
+        return transform(extractor.protect(np.ascontiguousarray(chosen)))
 
     def _stem_output(self, chosen: Pictures, earlier: Student | None) -> Tensor:
         if earlier is None:

@@ -8,99 +8,35 @@ the student sees it through the protected pipeline, with fresh noise on every vi
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
-from parties.model_provider.allocating import Shares, share_gradient
-from parties.model_provider.batches import Batch, Source, Visits
-from parties.model_provider.checkpoint import Progress, read_checkpoint, write_checkpoint
+from parties.model_provider.allocating import Shares
+from parties.model_provider.batches import Source, Visits
+from parties.model_provider.checkpoint import read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
+from parties.model_provider.held_out import set_apart
+from parties.model_provider.optimisation import Optimisation
 from parties.model_provider.recentring import recentre
 from parties.model_provider.ridge import start_stem
+from parties.model_provider.schedule import DistilConfig, OnProgress, convolutions
 from parties.model_provider.student import StudentDesign, StudentNetwork
 from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
-from protocol.features import Allocation, Calibration, FeatureSpec, calibrate
+from protocol.features import Calibration, FeatureSpec, calibrate
 
-__all__ = [
-    "DistilConfig",
-    "OnProgress",
-    "Precision",
-    "Report",
-    "distil",
-    "fast_precision",
-    "one_cycle",
-]
+__all__ = ["distil"]
 
 _CALIBRATION_BATCH = 64
-_CHECKPOINT_EVERY_S = 60.0
-_WARMUP = 0.03
 
-
-Precision = Literal["float32", "bfloat16"]
-
-
-@dataclass(frozen=True, slots=True)
-class DistilConfig:
-    """How a student is trained.
-
-    Attributes:
-        minutes: time budget of the gradient steps, spread over calls that resume.
-        steps: fixed number of steps instead; makes the result a function of the seed.
-        batch_size: pictures per step.
-        learning_rate: peak of the one-cycle schedule.
-        hint_weight: weight of the feature-map term.
-        ridge_pictures: pictures the closed-form start reads.
-        reduced: channels after the 1×1 reduction.
-        stem_kernel: side of the strided stem.
-        seed: of picture order, mirroring, and the noise seen in training.
-        device: `cpu` or `cuda`.
-        precision: of the student's convolutions; loss, head and weights are always float32.
-        shift: largest displacement of training pictures in pixels, as augmentation.
-        share_rate: peak rate of the logits of a learned allocation.
-    """
-
-    minutes: float = 14.0
-    steps: int | None = None
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    hint_weight: float = 1.0
-    ridge_pictures: int = 384
-    reduced: int = 16
-    stem_kernel: int = 7
-    seed: int = 7
-    device: str = "cpu"
-    precision: Precision = "float32"
-    shift: int = 0
-    share_rate: float = 0.1
-
-
-class Report(NamedTuple):
-    """One line of progress; `loss` is a running mean of 1 − cos on training pictures."""
-
-    step: int
-    loss: float
-    elapsed_s: float
-    remaining_s: float
-
-
-OnProgress = Callable[[Report], None]
 Pictures = NDArray[np.uint8]
 
 
-def distil(  # noqa: PLR0913 - the last five are optional
+def distil(  # noqa: PLR0913 - the last six are optional
     pictures: Pictures,
     teacher: RgbEmbedder,
     spec: FeatureSpec,
@@ -111,32 +47,32 @@ def distil(  # noqa: PLR0913 - the last five are optional
     start: Student | None = None,
     calibration: Calibration | None = None,
     targets: TargetCache | None = None,
+    people: NDArray[np.int64] | None = None,
 ) -> Student:
     """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
 
     `start` is an earlier student with the same calibration: of the same features, it is trained
     further; of others, its trunk is kept and a stem for `spec` is solved that imitates its own.
     `calibration` replaces the one estimated on the pictures, `targets` remembers the teacher's
-    answers about them from one training to the next.
+    answers about them from one training to the next. `people` says who is on each picture, [N].
     When `checkpoint` exists, training continues from it; it is written every minute, at the end,
     and when the caller interrupts.
 
     Raises:
-        DataError: too few pictures, or a checkpoint of another training.
+        DataError: too few pictures, a checkpoint of another training, or a margin loss without
+            `people`.
     """
     if len(pictures) < config.batch_size:
         raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
     if calibration is None:
         calibration = start.calibration if start else _calibrated(pictures, spec)
     calibration = _with_shares(calibration, spec, start)
-    half = config.precision == "bfloat16"
-    visits = Visits(config.batch_size, config.seed, config.shift, half)
-    source = Source(pictures, teacher, spec, calibration, visits, targets)
+    source, held = _source(pictures, people, teacher, (spec, calibration), config, targets)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
     resumed = checkpoint is not None and checkpoint.exists()
     if not resumed:
         _start(network, teacher, source, config, start)
-    run = _Run(network, teacher, config, source)
+    run = Optimisation(network, teacher, config, source, held)
     if checkpoint is not None and resumed:
         run.progress = read_checkpoint(
             checkpoint, run.trained, run.optimiser, _identity(spec, config)
@@ -148,6 +84,26 @@ def distil(  # noqa: PLR0913 - the last five are optional
         teacher.network.cpu()
     record = _record(run, teacher, len(pictures), start)
     return Student(network.cpu().eval(), spec, run.calibration, record)
+
+
+def _source(
+    pictures: Pictures,
+    people: NDArray[np.int64] | None,
+    teacher: RgbEmbedder,
+    features: tuple[FeatureSpec, Calibration],
+    config: DistilConfig,
+    targets: TargetCache | None,
+) -> tuple[Source, Pictures | None]:
+    """Return the source of batches, and the pictures held out of it where patience asks for it."""
+    visits = Visits(config.batch_size, config.seed, config.shift, config.precision == "bfloat16")
+    if config.patience is None:
+        return Source(pictures, teacher, *features, visits, targets, people), None
+    rows, held = set_apart(people, len(pictures))
+    if len(rows) < config.batch_size:
+        raise DataError(f"{len(rows)} pictures are left to train on, fewer than one batch")
+    known = None if people is None else people[rows]
+    # What a cache remembers is named by its row, and rows are others now.
+    return Source(pictures[rows], teacher, *features, visits, None, known), pictures[held]
 
 
 def _calibrated(pictures: Pictures, spec: FeatureSpec) -> Calibration:
@@ -162,7 +118,8 @@ def _with_shares(
 ) -> Calibration:
     """Return the calibration with shares to start from, where shares are to be learned."""
     if spec.allocation == "uniform":
-        return replace(calibration, allocation=None)
+        kept = calibration.allocation is None
+        return calibration if kept else replace(calibration, allocation=None)
     shares = Shares(spec)
     known = calibration.allocation or (earlier.calibration.allocation if earlier else None)
     if known is not None:
@@ -198,132 +155,8 @@ def _start(
     batches = -(-config.ridge_pictures // config.batch_size)
     start_stem(network, lambda: source.ridge(batches, earlier), config.seed)
     if source.spec.noisy:
-        with _convolutions(config):
+        with convolutions(config):
             recentre(network, source.inputs(batches))
-
-
-def _shares(source: Source) -> Shares:
-    shares = Shares(source.spec)
-    if source.calibration.allocation is not None:
-        shares.start_from(source.calibration.allocation)
-    return shares
-
-
-class _Run:
-    """The optimisation of one student."""
-
-    def __init__(
-        self,
-        network: StudentNetwork,
-        teacher: RgbEmbedder,
-        config: DistilConfig,
-        source: Source,
-    ) -> None:
-        self.progress = Progress()
-        self._config, self._source = config, source
-        self.network = network.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        teacher.network.to(config.device)
-        groups: list[dict[str, Any]] = [
-            {"params": list(network.parameters()), "weight_decay": 1e-4, "peak": 1.0}
-        ]
-        self.shares: Shares | None = None
-        self.trained: nn.Module = network
-        if source.spec.allocation == "learned":
-            self.shares = _shares(source)
-            self.trained = nn.ModuleDict({"network": network, "shares": self.shares})
-            peak = config.share_rate / config.learning_rate
-            shared = list(self.shares.parameters())
-            groups.append({"params": shared, "weight_decay": 0.0, "peak": peak})
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0)
-
-    @property
-    def calibration(self) -> Calibration:
-        """The calibration with the shares learned so far."""
-        return replace(self._source.calibration, allocation=self._allocation())
-
-    def _allocation(self) -> Allocation | None:
-        return None if self.shares is None else self.shares.allocation()
-
-    def train(self, on_progress: OnProgress | None, save: Callable[[], None]) -> None:
-        """Take steps until the schedule is over; the next batch is prepared meanwhile."""
-        last, saved = time.monotonic(), time.monotonic()
-        with ThreadPoolExecutor(1) as background:
-            pending = background.submit(self._source.batch, self.progress.step, self._allocation())
-            while self._fraction() < 1.0:
-                batch = pending.result()
-                # Shares of one step ago: a batch must not depend on when it is prepared.
-                pending = background.submit(
-                    self._source.batch, self.progress.step + 1, self._allocation()
-                )
-                loss = self._step(batch)
-                now = time.monotonic()
-                self.progress = self.progress.after(loss, now - last)
-                last = now
-                if on_progress:
-                    on_progress(self._report())
-                if now - saved > _CHECKPOINT_EVERY_S:
-                    save()
-                    saved = now
-
-    def _fraction(self) -> float:
-        if self._config.steps is not None:
-            return self.progress.step / self._config.steps if self._config.steps else 1.0
-        return self.progress.elapsed_s / max(1e-9, 60 * self._config.minutes)
-
-    def _step(self, batch: Batch) -> float:
-        for group in self.optimiser.param_groups:
-            rate = self._config.learning_rate * group["peak"]
-            group["lr"] = rate * one_cycle(self._fraction())
-        device = self._config.device
-        protected = batch.protected.to(device).requires_grad_(self.shares is not None)
-        features = self._features(protected)
-        wanted, target = (part.to(device) for part in batch.target)
-        distance = _distance(self.network.face.head(features), target)
-        total = distance + self._config.hint_weight * _distance(features, wanted)
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        if self.shares is not None and batch.noise is not None and protected.grad is not None:
-            self.shares.backward(share_gradient(batch.noise, protected.grad.cpu()))
-        self.optimiser.step()
-        if self.shares is not None:
-            self.shares.keep_within()
-        return float(distance.detach())
-
-    def _features(self, protected: Tensor) -> Tensor:
-        with _convolutions(self._config):
-            found: Tensor = self.network.features(protected).float()
-        return found
-
-    def _report(self) -> Report:
-        fraction, elapsed = self._fraction(), self.progress.elapsed_s
-        remaining = elapsed * (1 - fraction) / max(fraction, 1e-9)
-        return Report(self.progress.step, self.progress.loss, elapsed, max(0.0, remaining))
-
-
-def _convolutions(config: DistilConfig) -> torch.autocast:
-    """Run what is inside in the precision of convolutions."""
-    half = config.precision == "bfloat16"
-    return torch.autocast(config.device, torch.bfloat16, enabled=half)
-
-
-def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Mean of 1 − cos along the channels."""
-    return 1 - functional.cosine_similarity(ours, theirs, dim=1).mean()
-
-
-def one_cycle(fraction: float) -> float:
-    """One cycle: linear warm-up, then a cosine down to zero."""
-    if fraction < _WARMUP:
-        return (fraction + 1e-3) / (_WARMUP + 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (fraction - _WARMUP) / (1 - _WARMUP))))
-
-
-def fast_precision(device: str) -> Precision:
-    """Return bfloat16 where the hardware multiplies it in tiles, else float32."""
-    if device == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    tiles = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
-    return "bfloat16" if tiles else "float32"
 
 
 def _identity(spec: FeatureSpec, config: DistilConfig) -> str:
@@ -332,7 +165,9 @@ def _identity(spec: FeatureSpec, config: DistilConfig) -> str:
     return f"{spec!r} {sorted(kept.items())!r}"
 
 
-def _save(checkpoint: Path | None, run: _Run, spec: FeatureSpec, config: DistilConfig) -> None:
+def _save(
+    checkpoint: Path | None, run: Optimisation, spec: FeatureSpec, config: DistilConfig
+) -> None:
     if checkpoint is not None:
         write_checkpoint(
             checkpoint, run.trained, run.optimiser, run.progress, _identity(spec, config)
@@ -340,15 +175,16 @@ def _save(checkpoint: Path | None, run: _Run, spec: FeatureSpec, config: DistilC
 
 
 def _record(
-    run: _Run, teacher: RgbEmbedder, pictures: int, start: Student | None
+    run: Optimisation, teacher: RgbEmbedder, pictures: int, start: Student | None
 ) -> dict[str, object]:
-    config = {k: v for k, v in asdict(run._config).items() if k != "device"}  # noqa: SLF001
+    config = {k: v for k, v in asdict(run.config).items() if k != "device"}
     return {
         "teacher": teacher.digest,
         "pictures": pictures,
         "steps": run.progress.step,
         "training_s": round(run.progress.elapsed_s, 1),
         "loss": round(run.progress.loss, 5),
+        "held_out": None if run.held_out is None else run.held_out.best,
         "config": config,
         "start": None if start is None else start.record,
     }

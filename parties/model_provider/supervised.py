@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from parties.model_provider.distillation import OnProgress, Report, one_cycle
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
+from parties.model_provider.schedule import OnProgress, Report, one_cycle
 from parties.model_provider.teacher import RgbEmbedder
 
 __all__ = ["SCALING", "FactorBatch", "SmallConfig", "separate_people", "train_small"]

@@ -79,15 +79,13 @@ def test_equal_shares_send_what_uniform_noise_sends(
     calibration: Calibration, pictures: NDArray[np.uint8]
 ) -> None:
     equal = Allocation(np.ones(63, np.float32), np.ones((112, 112), np.float32))
-    known, uniform = (
-        replace(calibration, allocation=equal),
-        msgspec.structs.replace(LEARNED, allocation="uniform"),
-    )
-    sent = [
-        FeatureExtractor(spec, known, lambda count: b"\x03" * count).protect(pictures[:2]).frequency
+    known = replace(calibration, allocation=equal)
+    uniform = msgspec.structs.replace(LEARNED, allocation="uniform")
+    one, two = (
+        FeatureExtractor(spec, known, lambda count: b"\x03" * count).protect(pictures[:2])
         for spec in (LEARNED, uniform)
-    ]
-    np.testing.assert_array_equal(*sent)
+    )
+    np.testing.assert_array_equal(one.frequency, two.frequency)
     assert wire_error(LEARNED, known) == wire_error(uniform, known)
 
 
