@@ -84,20 +84,23 @@ def write_frontier_figure(result: Path) -> tuple[Path, Path]:
 
     Left: TAR at all-pairs FAR 1e-3 of each mechanism's trained network, against the budget of the
     picture. Right: its accuracy on pairs against the share of faces the linear attack recovers.
+    Curves of learned shares are dashed, in the colour of their mechanism.
 
     Raises:
         DataError: the file is no result of `evaluate frontier`.
     """
     points = _points(result)
     with chart_style("frontier"):
-        figure = Figure(figsize=(9.2, 4.0), dpi=_DOTS_PER_INCH)
+        figure = Figure(figsize=(9.2, 4.4), dpi=_DOTS_PER_INCH)
         left, right = figure.subplots(1, 2)
-        for colour, title in zip(_COLOURS, dict.fromkeys(p["title"] for p in points), strict=False):
-            _draw(left, right, [p for p in points if p["title"] == title], colour)
+        names = list(dict.fromkeys(p["ladder"] for p in points))
+        for title in dict.fromkeys(p["title"] for p in points):
+            curve = [p for p in points if p["title"] == title]
+            _draw(left, right, curve, _COLOURS[names.index(curve[0]["ladder"]) % len(_COLOURS)])
         _label(left, right)
-        handles, names = left.get_legend_handles_labels()
-        figure.legend(handles, names, loc="upper center", ncols=3, fontsize=8)
-        figure.tight_layout(rect=(0, 0, 1, 0.86))
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="upper center", ncols=4, fontsize=7)
+        figure.tight_layout(rect=(0, 0, 1, 0.85))
         svg, png = result.with_suffix(".svg"), result.with_suffix(".png")
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         FigureCanvasSVG(figure).print_svg(svg, metadata=nothing)  # type: ignore[no-untyped-call]
@@ -107,12 +110,16 @@ def write_frontier_figure(result: Path) -> tuple[Path, Path]:
 
 def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None:
     noisy = [p for p in points if p["epsilon"] is not None]
+    if not noisy:
+        return
     style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1.6}
+    if noisy[0]["learned"]:
+        style |= {"linestyle": (0, (4, 1.5)), "marker": "D"}
     rated = [p for p in noisy if p["rates"]["tar"] is not None]
     left.plot(
         [p["epsilon"] for p in rated],
         [100 * p["rates"]["tar"] for p in rated],
-        label=points[0]["title"],
+        label=noisy[0]["title"],
         **style,
     )
     right.plot(
@@ -140,7 +147,10 @@ def _points(result: Path) -> list[Point]:
     try:
         content = msgspec.json.decode(result.read_bytes())
         points: list[Point] = [
-            {key: point[key] for key in ("title", "epsilon", "rates", "attack")}
+            {
+                key: point[key]
+                for key in ("ladder", "title", "learned", "epsilon", "rates", "attack")
+            }
             for point in content["points"]
         ]
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ import click
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
-    from orchestration.benchmarks.frontier.climb import Course, Rates
+    from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates
     from orchestration.benchmarks.frontier.ladders import Ladder
     from orchestration.cli.training import Training
+    from orchestration.progress import OnProgress
     from reports.metrics import PersonMean
 
-__all__ = ["chosen", "course_of", "described"]
+__all__ = ["chosen", "climbed", "course_of", "described"]
 
 CALIBRATING = 1000
 
@@ -27,6 +28,22 @@ def chosen(names: tuple[str, ...], ladders: Mapping[str, Ladder]) -> list[Ladder
     if unknown:
         raise click.UsageError(f"no mechanism {unknown[0]!r}; there are {', '.join(ladders)}")
     return [ladders[name] for name in names or ladders]
+
+
+def climbed(
+    ladders: Iterable[Ladder], course: Course, on_progress: OnProgress
+) -> Iterator[FrontierPoint]:
+    """Yield the points of all ladders; a quiet rung that two of them share comes once."""
+    from orchestration.benchmarks.frontier.climb import climb
+
+    quiet: set[str] = set()
+    for ladder in ladders:
+        for point in climb(ladder, ladder.epsilons, course, on_progress):
+            click.echo(f"{point.title}, epsilon {point.epsilon}", err=True)
+            if point.epsilon is None and ladder.name in quiet:
+                continue
+            quiet.add(ladder.name)
+            yield point
 
 
 def described(job: Training, course: Course) -> dict[str, Any]:

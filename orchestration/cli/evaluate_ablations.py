@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from orchestration.benchmarks.frontier.climb import FrontierPoint
 
 __all__ = ["ablations"]
 
@@ -63,8 +59,7 @@ def ablations(  # noqa: PLR0913 - one parameter per option
     without noise. The linear attack reads the frequency part alone.
     """
     from orchestration.benchmarks.frontier.ablations import ABLATIONS, noisy_variants
-    from orchestration.benchmarks.frontier.climb import climb
-    from orchestration.cli.climbing import chosen, course_of, described
+    from orchestration.cli.climbing import chosen, climbed, course_of, described
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
     from orchestration.cli.results import finish
@@ -73,14 +68,11 @@ def ablations(  # noqa: PLR0913 - one parameter per option
 
     ladders = chosen(names, ABLATIONS)
     job = open_training(scenario, (), Wishes(steps=steps, precision=precision))
-    rows: list[FrontierPoint] = []
+    variants = [
+        variant for ladder in ladders for variant in noisy_variants(ladder, epsilons, allocation)
+    ]
     with progress_view(errors()) as on_progress:
         course = course_of(job, faces, work, noisy_steps)
-        for ladder in ladders:
-            for variant in noisy_variants(ladder, epsilons, allocation):
-                for point in climb(variant, variant.epsilons, course, on_progress):
-                    if not (variant.learned and point.epsilon is None and allocation == "both"):
-                        rows.append(point)
-                    click.echo(f"{point.title}, epsilon {point.element_epsilon}", err=True)
+        rows = list(climbed(variants, course, on_progress))
     content = {**described(job, course), "rows": rows}
     finish("evaluate ablations", content, ablation_lines(rows), as_json=as_json, out=out)

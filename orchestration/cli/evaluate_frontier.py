@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from orchestration.benchmarks.frontier.climb import FrontierPoint
 
 __all__ = ["frontier"]
 
@@ -58,9 +54,8 @@ def frontier(  # noqa: PLR0913 - one parameter per option
     the network of the one before, with the same number of steps. The people tested, and the faces
     attacked, are the scenario's test people.
     """
-    from orchestration.benchmarks.frontier.climb import climb
     from orchestration.benchmarks.frontier.ladders import LADDERS
-    from orchestration.cli.climbing import chosen, course_of, described
+    from orchestration.cli.climbing import chosen, climbed, course_of, described
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
     from orchestration.cli.results import finish
@@ -69,14 +64,12 @@ def frontier(  # noqa: PLR0913 - one parameter per option
 
     ladders = chosen(names, LADDERS)
     job = open_training(scenario, (), Wishes(steps=steps, precision=precision))
-    points: list[FrontierPoint] = []
     with progress_view(errors()) as on_progress:
         course = course_of(job, faces, work)
         course = course._replace(judge=None) if train_only else course
-        for ladder in ladders:
-            for point in climb(ladder, epsilons or ladder.epsilons, course, on_progress):
-                points.append(point)
-                click.echo(f"{point.title}, epsilon {point.epsilon}", err=True)
+        if epsilons:
+            ladders = [ladder._replace(epsilons=epsilons) for ladder in ladders]
+        points = list(climbed(ladders, course, on_progress))
     content = {**described(job, course), "points": points}
     finish("evaluate frontier", content, frontier_lines(points), as_json=as_json, out=out)
     if out is not None:

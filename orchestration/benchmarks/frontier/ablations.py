@@ -55,7 +55,9 @@ def noisy_variants(ladder: Ladder, epsilons: Sequence[float], allocation: str) -
     """
     budgets = tuple(epsilon * ladder.values for epsilon in epsilons)
     noisy = ladder._replace(epsilons=budgets)
-    learned = [noisy.with_shares()] if _can_learn(ladder) and allocation != "uniform" else []
+    learned = (
+        [noisy._replace(learned=True)] if _can_learn(ladder) and allocation != "uniform" else []
+    )
     return learned if allocation == "learned" and learned else [noisy, *learned]
 
 

@@ -239,7 +239,9 @@ def _measure(
     def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         return network.embed(extractor.protect(pictures))
 
-    source = Source(ladder.name, ladder.title, course.dataset.name, embed, student.record)
+    source = Source(
+        ladder.name, ladder.title_at(epsilon), course.dataset.name, embed, student.record
+    )
     seed, faces = course.config.seed, course.faces
     trial = run_faces(
         [source], course.data, course.root, watch, which="test", mirror=False, seed=seed
@@ -248,7 +250,7 @@ def _measure(
     attack = next(attack_points([mechanism], [epsilon], faces, course.teacher, seed))
     return FrontierPoint(
         ladder=ladder.name,
-        title=ladder.title,
+        title=ladder.title_at(epsilon),
         epsilon=epsilon,
         element_epsilon=None if epsilon is None else epsilon / ladder.values,
         largest_epsilon=None if epsilon is None else _largest(epsilon / ladder.values, student),

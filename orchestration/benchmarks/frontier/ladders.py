@@ -48,9 +48,9 @@ class Ladder(NamedTuple):
         """Return the mechanism as the linear attack knows it."""
         return Sent(self.title, self.quiet, calibration)
 
-    def with_shares(self) -> Ladder:
-        """Return the same mechanism with learned shares."""
-        return self._replace(title=f"{self.title}, learned", learned=True)
+    def title_at(self, epsilon: float | None) -> str:
+        """Return how tables call a rung; the quiet one is the same with and without shares."""
+        return f"{self.title}, learned" if self.learned and epsilon is not None else self.title
 
 
 def _plane(block: int) -> FeatureSpec:
@@ -82,7 +82,7 @@ _LEARNED: Final = {
 }
 
 LADDERS: Final = {ladder.name: ladder for ladder in _UNIFORM} | {
-    f"{ladder.name}-learned": ladder.with_shares()._replace(epsilons=_LEARNED[ladder.name])
+    f"{ladder.name}-learned": ladder._replace(learned=True, epsilons=_LEARNED[ladder.name])
     for ladder in _UNIFORM
     if ladder.name in _LEARNED
 }
