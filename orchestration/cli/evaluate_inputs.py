@@ -8,7 +8,7 @@ import click
 
 __all__ = ["inputs"]
 
-EPSILONS = (None, 3.2e6, 1.6e6, 7.9e5, 4e5, 2e5, 1e5, 5e4)
+EPSILONS = (None, 3.2e6, 1.6e6, 7.9e5, 4e5, 2e5, 1e5, 5e4, 2.5e4, 1.2e4, 6e3)
 
 
 @click.command()
