@@ -113,7 +113,7 @@ def _protection(protection: Row) -> str:
     if element is None:
         return f"no noise on the features, so no ε; {mapping}"
     whole = "none in total: colour has no noise" if total is None else f"{total:,.4g} in total"
-    return f"ε {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
+    return f"ε ≤ {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
 
 
 def _answer(run: Row) -> str:

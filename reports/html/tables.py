@@ -127,7 +127,7 @@ def byte_bars(kinds: Sequence[Row]) -> list[Bar]:
 def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     """Yield what shields picture, template and answer; `run` is the summary's section."""
     protection = record.protection
-    yield "Frequency part, per element", epsilon(protection.element_epsilon)
+    yield "Frequency part, per element at most", epsilon(protection.element_epsilon)
     yield "Frequency part, per image", epsilon(protection.image_epsilon)
     yield "Colour part, per bit", _colour(protection.colour_bit_epsilon)
     yield "Colour part, per image", _colour(protection.colour_image_epsilon)

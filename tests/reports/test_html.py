@@ -231,7 +231,7 @@ def test_noise_and_mapping_reach_the_first_screen(opened: EditableRun) -> None:
     opened.edit_record(protect)
     run, summary, markup = page_of(opened)
     tile = tiles(summary, run.scenario)[3]
-    assert (tile.name, tile.value) == ("ε per element", "0.5")
+    assert (tile.name, tile.value) == ("largest ε of an element", "0.5")
     assert tile.notes == ("ε = 395,136 per image", "mapping: polyprotect")
     assert "nothing is sent" in visible(markup)
     assert epsilon(None) == "no promise"

@@ -185,7 +185,7 @@ def test_console_shows_budgets_in_epsilon(closed: EditableRun) -> None:
     budget = {"element_epsilon": 0.5, "image_epsilon": 395136.0, "total_epsilon": None}
     closed.edit_record(lambda record: record["protection"].update(budget, insecure=[]))
     text = printed(build(closed.path, report=False))
-    assert "ε 0.5 per element, 3.951e+05 per image, none in total" in text
+    assert "ε ≤ 0.5 per element, 3.951e+05 per image, none in total" in text
     assert "INSECURE" not in text
 
 
