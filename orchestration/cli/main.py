@@ -13,6 +13,7 @@ from orchestration.cli.doctor import doctor
 from orchestration.cli.evaluate import evaluate
 from orchestration.cli.export import export
 from orchestration.cli.leakage import leakage
+from orchestration.cli.plan import plan
 from orchestration.cli.policy import policy
 from orchestration.cli.report import report
 from orchestration.cli.run import run
@@ -63,6 +64,6 @@ def main(*, debug: bool) -> None:
 
 for command in (
     run, scenarios, show, report, tables, policy, views, audit, leakage, diff, export, train,
-    evaluate, bench, doctor,
+    evaluate, bench, plan, doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -218,7 +218,9 @@ def _privacy(protection: Mapping[str, Any]) -> Tile:
     mapped = "no identity-specific mapping" if mapping == "none" else f"mapping: {mapping}"
     if element is None:
         return Tile("Noise on features", "none", ("no differential privacy", mapped))
-    return Tile("largest ε of an element", _number(element), (f"{epsilon(image)} per image", mapped))
+    return Tile(
+        "largest ε of an element", _number(element), (f"{epsilon(image)} per image", mapped)
+    )
 
 
 def _extent(run: Mapping[str, Any]) -> Tile:
