@@ -74,7 +74,7 @@ _UNIFORM: Final = (
     Ladder("means8", "8x8 means", _plane(8), (5e4, 2.5e4, 1.2e4)),
 )
 _LEARNED: Final = {
-    "dctdp": (3.2e6, 8e5, 2e5),
+    "dctdp": (3.2e6, 8e5),
     "hfcf": (3.2e6, 1.6e6, 8e5, 4e5, 2e5, 1e5, 5e4),
     "pixels": (1e5, 5e4),
     "means2": (5e4, 2.5e4),
