@@ -116,15 +116,18 @@ class FeatureExtractor:
         return whole
 
     def _amplitudes(self) -> tuple[NDArray[float32], NDArray[float32]]:
-        """Return Laplace scales in clip widths as factors of channels [F] and places [112,112]."""
+        """Return Laplace scales in clip widths as factors of channels [F] and places [112,112].
+
+        Where places are alike there are no factors for them.
+        """
         mean = 0.0 if self.spec.epsilon is None else 1.0 / self.spec.epsilon
         channels = np.full(self._channels, mean, dtype=np.float32)
-        places = np.ones((EDGE, EDGE), dtype=np.float32)
+        places = np.empty((0, EDGE), dtype=np.float32)
         shares = self.calibration.allocation
         if self.spec.epsilon is not None and self.spec.allocation == "learned" and shares:
             for group in self._groups:
                 channels[group] /= shares.channels
-            places /= shares.places
+            places = 1 / shares.places
         return channels, places
 
     def _noisy(self, pictures: NDArray[uint8]) -> NDArray[uint8]:

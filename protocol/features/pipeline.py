@@ -63,9 +63,9 @@ def protect_picture(
 
     `grid` holds the lower bound and the inverse clip width of each element, float32 [112,F,112]
     (block row first), the noise amplitude in units of the width as a product of one factor for each
-    channel [F] and one for each place [112,112], and two constants: how many amplitudes the grid
-    reaches beyond the bounds, and the largest code. `words` are uniform words for F*112*112
-    elements, or empty; without them the amplitudes are not read.
+    channel [F] and one for each place [112,112], or none where places are alike, and two constants:
+    how many amplitudes the grid reaches beyond the bounds, and the largest code. `words` are
+    uniform words for F*112*112 elements, or empty; without them the amplitudes are not read.
     """
     scratch = _scratch(mixing, len(output))
     _protect_kernel(np.ascontiguousarray(picture), mixing, _TAPS, scratch, grid, words, output)
@@ -251,8 +251,11 @@ def _protect_kernel(
             if high.size > 0:
                 start = (i * output.shape[0] + channel) * EDGE
                 words_here = high[start : start + EDGE], low[start : start + EDGE]
-                amplitude = by_channel[channel], by_place[i]
-                _to_noisy_grid(line, words_here, amplitude, grid, output[channel, i])
+                if by_place.size > 0:
+                    amplitude = by_channel[channel], by_place[i]
+                    _to_uneven_grid(line, words_here, amplitude, grid, output[channel, i])
+                else:
+                    _to_noisy_grid(line, words_here, by_channel[channel], grid, output[channel, i])
             else:
                 _to_grid(line, grid[1], output[channel, i])
 
@@ -278,20 +281,40 @@ def _to_unit(
 def _to_noisy_grid(
     line: NDArray[float32],
     words: NoiseWords,
-    amplitudes: tuple[float32, NDArray[float32]],
+    amplitude: float32,
     grid: NDArray[float32],
     output: NDArray[uint8] | NDArray[uint16],
 ) -> None:
     """Add noise and round to the public grid; what lies outside goes to its end."""
     high, low = words
+    margin, largest = grid
+    offset = margin * amplitude
+    gain = largest / (np.float32(1) + np.float32(2) * offset)
+    for j in range(EDGE):
+        line[j] += amplitude * _unit_laplace(high[j], low[j])
+    for j in range(EDGE):
+        code = min(max((line[j] + offset) * gain, np.float32(0)), largest)
+        output[j] = np.int32(code + np.float32(0.5))
+
+
+@inlined
+def _to_uneven_grid(
+    line: NDArray[float32],
+    words: NoiseWords,
+    amplitudes: tuple[float32, NDArray[float32]],
+    grid: NDArray[float32],
+    output: NDArray[uint8] | NDArray[uint16],
+) -> None:
+    """Do the same where every place has an amplitude of its own."""
+    high, low = words
     of_channel, of_place = amplitudes
     margin, largest = grid
     for j in range(EDGE):
-        amplitude = of_channel * of_place[j]
-        value = line[j] + amplitude * _unit_laplace(high[j], low[j])
-        offset = margin * amplitude
+        line[j] += of_channel * of_place[j] * _unit_laplace(high[j], low[j])
+    for j in range(EDGE):
+        offset = margin * (of_channel * of_place[j])
         gain = largest / (np.float32(1) + np.float32(2) * offset)
-        code = min(max((value + offset) * gain, np.float32(0)), largest)
+        code = min(max((line[j] + offset) * gain, np.float32(0)), largest)
         output[j] = np.int32(code + np.float32(0.5))
 
 
