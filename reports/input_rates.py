@@ -13,7 +13,7 @@ __all__ = ["input_lines", "mixing_lines"]
 def input_lines(points: Sequence[Any]) -> list[str]:
     """Return one line per mechanism and budget: recognised faces in per cent, with intervals."""
     head = (
-        f"{'mechanism':<36}{'picture eps':>12}{'element eps':>13}{'corr.':>7}"
+        f"{'mechanism':<44}{'picture eps':>12}{'element eps':>13}{'corr.':>7}"
         f"{'same picture %':>18}{'other picture %':>18}{'other, FMR 0.1 %':>18}"
     )
     return [head, *(_line(point) for point in points)]
@@ -35,7 +35,7 @@ def mixing_lines(points: Sequence[Any], embedding_cosine: float | None) -> list[
 
 def _line(point: Any) -> str:  # noqa: ANN401 - an attack point of any source
     return (
-        f"{point.mechanism:<36}{_number(point.epsilon):>12}{_number(point.element_epsilon):>13}"
+        f"{point.mechanism:<44}{_number(point.epsilon):>12}{_number(point.element_epsilon):>13}"
         f"{point.correlation:>7.2f}{_share(point.same_picture, point.faces):>18}"
         f"{_share(point.other_picture, point.faces):>18}"
         f"{_share(point.other_picture_strict, point.faces):>18}"

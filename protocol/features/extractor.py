@@ -127,7 +127,7 @@ class FeatureExtractor:
         if self.spec.epsilon is not None and self.spec.allocation == "learned" and shares:
             for group in self._groups:
                 channels[group] /= shares.channels
-            places = 1 / shares.places
+            places = np.asarray(1 / shares.places, dtype=np.float32)
         return channels, places
 
     def _noisy(self, pictures: NDArray[uint8]) -> NDArray[uint8]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestration.benchmarks.inputs.reading import ROUNDING, recovered_planes, upload_values
-from parties.adversary.linear_inversion import recover_from_plane
+from parties.adversary.linear_inversion import recover_from_channels, recover_from_plane
 from protocol.errors import ScenarioError
 from protocol.features import (
     Calibration,
@@ -28,7 +28,15 @@ from protocol.features import (
 from protocol.features.fusion import JFIF
 from protocol.features.spec import EDGE
 
-__all__ = ["GaussianPixels", "Mechanism", "Sent", "at_budget", "mechanisms", "narrowed"]
+__all__ = [
+    "AsReleased",
+    "GaussianPixels",
+    "Mechanism",
+    "Sent",
+    "at_budget",
+    "mechanisms",
+    "narrowed",
+]
 
 Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
@@ -114,6 +122,37 @@ class Sent:
         return at_budget(self._quiet, epsilon, learned=learned)
 
 
+class AsReleased:
+    """DCTDP as its released code has it: every sensitivity is 1, whatever the coefficients' ranges.
+
+    No budget is spent: without true sensitivities the noise promises nothing, and this client
+    refuses to send it. Values are not rounded.
+    """
+
+    def __init__(self, name: str, calibration: Calibration, epsilon: float) -> None:
+        """Keep the luminance's part; `epsilon` is what the code calls its mean."""
+        self.name = name
+        self.elements = calibration.sensitivity.size
+        self._scale = 1.0 / epsilon
+        self._extractor = FeatureExtractor(
+            FeatureSpec(fusion="none", colour="none"), calibration, bytes
+        )
+
+    def can_spend(self, epsilon: float | None) -> bool:
+        """Return whether no budget is asked for."""
+        return epsilon is None
+
+    def recovered(
+        self, pictures: Pictures, epsilon: float | None, rng: np.random.Generator
+    ) -> Planes:
+        """Add the noise and attack."""
+        del epsilon
+        exact = [self._extractor.exact(pictures[i : i + 1])[:, :63] for i in range(len(pictures))]
+        values = np.concatenate(exact)
+        noisy = values + self._scale * rng.laplace(size=values.shape).astype(np.float32)
+        return recover_from_channels(noisy.astype(np.float32), np.full(63, 2 * self._scale**2))
+
+
 class GaussianPixels:
     """Gaussian noise on the luminance plane; no client sends it, so its values are not rounded."""
 
@@ -166,8 +205,11 @@ def mechanisms(training: Sequence[Pictures]) -> list[Mechanism]:
 
     fused = FeatureSpec(colour="none")
     narrow = narrowed(calibrate(training, "maxabs"), 0.25)
+    whole = calibrate(training, "none")
     return [
         sent("189 coefficients, Laplace (DCTDP)", fusion="none"),
+        AsReleased("DCTDP as released, sensitivity 1, eps 4", whole, 4.0),
+        AsReleased("DCTDP as released, sensitivity 1, eps 0.5", whole, 0.5),
         sent("63 maxabs, Laplace (HFCF)"),
         sent("63 of Y, Laplace", fusion="y_only"),
         Sent("63 maxabs, clipped to 1/4 width", fused, narrow),
