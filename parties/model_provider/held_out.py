@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from parties.model_provider.batches import Source
@@ -36,11 +36,13 @@ class HeldOut:
         config: DistilConfig,
         source: Source,
         network: StudentNetwork,
+        trained: nn.Module,
     ) -> None:
-        """Keep what is checked; every check draws the same noise."""
+        """Keep what is checked, and all that is trained with it; checks draw the same noise."""
         self.last: float | None = None
         self.lost = False
         self._config, self._source, self._network = config, source, network
+        self._trained = trained
         size = config.batch_size
         self._parts = [pictures[i : i + size] for i in range(0, len(pictures), size)]
         self._targets = [source.targets.ask(part).embedding for part in self._parts]
@@ -54,15 +56,15 @@ class HeldOut:
         self.last = float(torch.cat(found).mean())
         if self.best is None or self.last < self.best:
             self.best, self._waited = self.last, 0
-            self._state = {k: v.detach().clone() for k, v in self._network.state_dict().items()}
+            self._state = {k: v.detach().clone() for k, v in self._trained.state_dict().items()}
         else:
             self._waited += 1
             self.lost = self._waited >= (self._config.patience or 0)
 
     def restore_best(self) -> None:
-        """Return the network to the best one that was checked."""
+        """Return the network, and what was trained with it, to the best that was checked."""
         if self._state:
-            self._network.load_state_dict(self._state)
+            self._trained.load_state_dict(self._state)
 
     def _distances(self, index: int, shares: Allocation | None) -> Tensor:
         protected = self._source.protected(self._parts[index], f"held-{index}", shares)

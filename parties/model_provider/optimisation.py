@@ -85,7 +85,9 @@ class Optimisation:
             centres = list(self.margin.to(config.device).parameters())
             groups.append({"params": centres, "weight_decay": 1e-4, "peak": _CENTRE_RATE})
         self.optimiser = torch.optim.AdamW(groups, lr=0.0)
-        self.held_out = None if held is None else HeldOut(held, config, source, self.network)
+        self.held_out: HeldOut | None = None
+        if held is not None:
+            self.held_out = HeldOut(held, config, source, self.network, self.trained)
 
     @property
     def trained(self) -> nn.Module:

@@ -35,19 +35,22 @@ def test_the_best_network_is_kept_and_patience_ends(
 ) -> None:
     source = Source(pictures, tiny_teacher, PLAIN, calibrate([pictures], "plane"), Visits(8, 7))
     network = distil(pictures, tiny_teacher, PLAIN, replace(CONFIG, patience=None)).network
-    watch = HeldOut(pictures[:8], CONFIG, source, network)
+    shares = torch.nn.Linear(2, 2)
+    both = torch.nn.ModuleDict({"network": network, "shares": shares})
+    watch = HeldOut(pictures[:8], CONFIG, source, network, both)
     watch.check(None)
-    best = {name: values.clone() for name, values in network.state_dict().items()}
+    best = {name: values.clone() for name, values in both.state_dict().items()}
     first = watch.last
     with torch.no_grad():
         network.face.embed.weight.neg_()  # looks exactly the other way
+        shares.weight.neg_()
     for lost in (False, True):
         watch.check(None)
         assert watch.lost is lost
     assert first is not None
     assert watch.last == pytest.approx(2 - first, abs=0.5)
     watch.restore_best()
-    assert all(torch.equal(best[name], values) for name, values in network.state_dict().items())
+    assert all(torch.equal(best[name], values) for name, values in both.state_dict().items())
 
 
 def test_a_training_reports_what_it_holds_out(
