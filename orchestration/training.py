@@ -39,6 +39,7 @@ __all__ = [
     "discard_checkpoint",
     "find_adapted",
     "load_teacher",
+    "make_folder",
     "train_student",
     "training_people",
     "training_pictures",
@@ -137,7 +138,7 @@ def train_student(
     """
     pictures = training_pictures(dataset, on_progress)
     checkpoint = _checkpoint(out)
-    _make_folder(out.parent)
+    make_folder(out.parent, "--out")
     student = distil(
         pictures,
         teacher,
@@ -211,9 +212,16 @@ def _checkpoint(out: Path) -> Path:
     return out.with_suffix(".checkpoint.npz")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path, option: str) -> Path:
+    """Make a folder and those above it, and return it.
+
+    Raises:
+        DataError: it cannot be made; `option` names where another can be given.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         text = f"cannot be made: {error.strerror or type(error).__name__}"
-        raise DataError(text, where=str(folder), hint="choose another place with --out") from error
+        hint = f"choose another place with {option}"
+        raise DataError(text, where=str(folder), hint=hint) from error
+    return folder

@@ -63,17 +63,11 @@ def described(job: Training, course: Course) -> dict[str, Any]:
 
 def _folder(work: Path, job: Training) -> Path:
     """Make and return the folder of rungs trained like these; others are never mixed up."""
-    from protocol.errors import DataError
+    from orchestration.training import make_folder
 
     config = job.config
     settings = f"{job.dataset.name}-{job.teacher.digest}-seed{config.seed}-{config.precision}"
-    folder = work / f"{settings}-{config.steps}x{config.batch_size}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f"cannot be made: {error.strerror or type(error).__name__}"
-        raise DataError(text, where=str(folder), hint="choose another --work") from error
-    return folder
+    return make_folder(work / f"{settings}-{config.steps}x{config.batch_size}", "--work")
 
 
 def course_of(job: Training, faces: int, work: Path, noisy_steps: int | None = None) -> Course:

@@ -89,7 +89,7 @@ def _course(job: Training, steps: int, faces: int, work: Path | None) -> Recover
     from orchestration.benchmarks.inputs.measure import attack_faces
     from orchestration.benchmarks.recovery.measure import RecoveryCourse
     from orchestration.benchmarks.recovery.visits import mean_face
-    from orchestration.training import training_pictures
+    from orchestration.training import make_folder, training_pictures
     from parties.adversary.learned_recovery import RecoveryConfig
 
     config = job.config
@@ -106,19 +106,8 @@ def _course(job: Training, steps: int, faces: int, work: Path | None) -> Recover
             half=config.precision == "bfloat16",
         ),
         described=f"{job.dataset.name} {job.teacher.digest}",
-        folder=None if work is None else _folder(work),
+        folder=None if work is None else make_folder(work, "--work"),
     )
-
-
-def _folder(work: Path) -> Path:
-    from protocol.errors import DataError
-
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f"cannot be made: {error.strerror or type(error).__name__}"
-        raise DataError(text, where=str(work), hint="choose another --work") from error
-    return work
 
 
 def _described(job: Training, course: RecoveryCourse) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from protocol.features import FeatureSpec
 
 __all__ = ["input_title"]
@@ -48,6 +46,6 @@ def _noise(spec: FeatureSpec) -> str:
         )
     if spec.colour_epsilon is not None:
         words.append(f"eps {spec.colour_epsilon:.3g} a colour bit")
-    if msgspec.to_builtins(spec).get("allocation") == "learned":
+    if spec.allocation == "learned":
         words.append("learned shares")
     return "".join(f", {word}" for word in words) or ", no noise"

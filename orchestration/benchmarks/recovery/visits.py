@@ -37,10 +37,6 @@ class Oracle:
         """Return what would be sent, with the noise that belongs to `label`."""
         return self._extractor(label).protect(np.ascontiguousarray(pictures))
 
-    def exact(self, pictures: Pictures) -> Planes:
-        """Return what would be sent before clipping, noise and rounding."""
-        return self._extractor("exact").exact(pictures)
-
     def inputs(self, batch: ProtectedBatch) -> Tensor:
         """Return what a network reads of it, float32 `[B,C,112,112]`."""
         return self._transform(batch)
