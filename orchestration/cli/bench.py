@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.bench_search import search
+from orchestration.cli.options import overrides_option
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.features import FeatureTiming
@@ -40,7 +41,7 @@ def features(batch: int, repeats: int) -> None:
 
 @bench.command()
 @click.argument("scenario", default="lfw")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@overrides_option
 @click.option("--pictures", type=click.IntRange(min=2), default=128, show_default=True)
 def parts(scenario: str, overrides: tuple[str, ...], pictures: int) -> None:
     """Tell which part of the input a scenario's network recognises by: frequency or colour.

@@ -13,6 +13,7 @@ from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
 from orchestration.cli.evaluate_mixing import mixing
 from orchestration.cli.evaluate_recovery import recovery
+from orchestration.cli.options import POSITIVE, result_options
 
 if TYPE_CHECKING:
     from orchestration.accuracy.trials import Trial
@@ -40,11 +41,12 @@ def evaluate() -> None:
 )
 @click.option("--crossfit", metavar="FILE", help="Student adapted on the other half of LFW.")
 @click.option("--people", type=click.Choice(["unseen", "test", "all"]), default="unseen")
-@click.option("--pixel-epsilon", type=float, help="Noise on pictures a network was not made for.")
+@click.option(
+    "--pixel-epsilon", type=POSITIVE, help="Noise on pictures a network was not made for."
+)
 @click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
 @click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@result_options()
 def network(  # noqa: PLR0913 - one parameter per option
     *,
     network: str,

@@ -6,17 +6,26 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import (
+    POSITIVE,
+    faces_option,
+    precision_option,
+    result_options,
+    steps_option,
+    work_option,
+)
+
 __all__ = ["ablations"]
 
 
 @click.command()
 @click.argument("scenario", default="accuracy-inputs")
 @click.option("--input", "names", multiple=True, help="Only this one; may be repeated.")
-@click.option("--steps", default=150, show_default=True, help="Gradient steps without noise.")
+@steps_option("--steps", 150, "Gradient steps without noise.")
 @click.option(
     "--epsilon",
     "epsilons",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     multiple=True,
     help="Also with noise of this epsilon per coefficient; may be repeated.",
 )
@@ -27,17 +36,11 @@ __all__ = ["ablations"]
     show_default=True,
     help="How the budget of a picture is divided.",
 )
-@click.option("--noisy-steps", default=40, show_default=True, help="Gradient steps of each budget.")
-@click.option("--faces", default=100, show_default=True, help="Faces attacked.")
-@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of finished networks; the same folder continues.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@steps_option("--noisy-steps", 40, "Gradient steps of each budget.")
+@faces_option()
+@precision_option
+@work_option("networks")
+@result_options()
 def ablations(  # noqa: PLR0913 - one parameter per option
     *,
     scenario: str,

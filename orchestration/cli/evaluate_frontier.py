@@ -6,6 +6,15 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import (
+    POSITIVE,
+    faces_option,
+    precision_option,
+    result_options,
+    steps_option,
+    work_option,
+)
+
 __all__ = ["frontier"]
 
 
@@ -15,26 +24,16 @@ __all__ = ["frontier"]
 @click.option(
     "--epsilon",
     "epsilons",
-    type=float,
+    type=POSITIVE,
     multiple=True,
     help="Budgets of the picture, for all mechanisms.",
 )
-@click.option("--steps", default=60, show_default=True, help="Gradient steps of every rung.")
-@click.option("--faces", default=100, show_default=True, help="Faces attacked.")
-@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of finished rungs; the same folder continues an interrupted climb.",
-)
+@steps_option("--steps", 60, "Gradient steps of every rung.")
+@faces_option()
+@precision_option
+@work_option("rungs")
 @click.option("--train-only", is_flag=True, help="Measure later, with the same --work.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write JSON here, and the curves as SVG and PNG beside it.",
-)
+@result_options("Write JSON here, and the curves as SVG and PNG beside it.")
 def frontier(  # noqa: PLR0913 - one parameter per option
     *,
     scenario: str,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import faces_option, result_options
+
 __all__ = ["inputs"]
 
 EPSILONS = (None, 3.2e6, 1.6e6, 7.9e5, 4e5, 2e5, 1e5, 5e4, 2.5e4, 1.2e4, 6e3)
@@ -13,11 +15,16 @@ EPSILONS = (None, 3.2e6, 1.6e6, 7.9e5, 4e5, 2e5, 1e5, 5e4, 2.5e4, 1.2e4, 6e3)
 
 @click.command()
 @click.argument("scenario", default="accuracy-inputs")
-@click.option("--faces", default=100, show_default=True, help="Faces attacked.")
-@click.option("--training", default=400, show_default=True, help="Pictures that set clip bounds.")
+@faces_option()
+@click.option(
+    "--training",
+    type=click.IntRange(min=100),
+    default=400,
+    show_default=True,
+    help="Pictures that set clip bounds.",
+)
 @click.option("--seed", type=int, help="Of the noise.  [default: the scenario's]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@result_options()
 def inputs(
     *, scenario: str, faces: int, training: int, seed: int | None, as_json: bool, out: Path | None
 ) -> None:

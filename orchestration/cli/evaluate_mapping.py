@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestration.cli.options import result_options
+
 if TYPE_CHECKING:
     from orchestration.benchmarks.mappings.faces import MappingFaces
     from orchestration.benchmarks.mappings.schemes import Scheme
@@ -22,11 +24,22 @@ __all__ = ["mapping"]
     help="Whose stored embeddings; both joins them.  [default: the scenario's network.teacher]",
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Compare only these mappings.")
-@click.option("--targets", default=200, show_default=True, help="Templates attacked; 0 for none.")
-@click.option("--enrolled", default=1, show_default=True, help="Pictures averaged in a template.")
+@click.option(
+    "--targets",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Templates attacked; 0 for none.",
+)
+@click.option(
+    "--enrolled",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Pictures averaged in a template.",
+)
 @click.option("--seed", type=int, help="Of keys and people.  [default: the scenario's]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@result_options()
 def mapping(  # noqa: PLR0913 - one parameter per option
     *,
     scenario: str,

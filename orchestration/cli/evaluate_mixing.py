@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import faces_option, result_options
+
 __all__ = ["mixing"]
 
 TRAINING = 100
@@ -14,11 +16,16 @@ TRAINING = 100
 @click.command()
 @click.argument("scenario", default="accuracy-inputs")
 @click.option("--student", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--faces", default=40, show_default=True, help="Faces attacked.")
-@click.option("--uploads", default=10, show_default=True, help="Uploads tried, one at a time.")
+@faces_option(40)
+@click.option(
+    "--uploads",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Uploads tried, one at a time.",
+)
 @click.option("--seed", type=int, help="Of the key.  [default: the scenario's]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@result_options()
 def mixing(
     *,
     scenario: str,

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from orchestration.cli.options import (
+    faces_option,
+    precision_option,
+    result_options,
+    steps_option,
+    work_option,
+)
+
 if TYPE_CHECKING:
     from orchestration.benchmarks.recovery.measure import RecoveryCourse
     from orchestration.cli.training import Training
@@ -24,28 +32,11 @@ __all__ = ["recovery"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("--scenario", default="accuracy-inputs", show_default=True, help="Names the faces.")
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=600,
-    show_default=True,
-    help="Gradient steps of the adversary, 32 pictures each.",
-)
-@click.option(
-    "--faces",
-    type=click.IntRange(min=2),
-    default=100,
-    show_default=True,
-    help="Faces attacked.",
-)
-@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto")
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of finished rows; the same folder continues.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@steps_option("--steps", 600, "Gradient steps of the adversary, 32 pictures each.")
+@faces_option()
+@precision_option
+@work_option("rows", required=False)
+@result_options()
 def recovery(  # noqa: PLR0913 - one parameter per option
     *,
     files: tuple[Path, ...],

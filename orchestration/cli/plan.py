@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import POSITIVE, overrides_option, result_options
+
 __all__ = ["plan"]
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
 ENTRIES = (100_000, 1_000_000, 1_000_000_000)
 
 
 @click.command(short_help="Say what a million or a billion identities would need.")
 @click.argument("scenario", default="templates-100k")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@overrides_option
 @click.option(
     "--entries",
     type=click.IntRange(min=1),
@@ -57,8 +58,7 @@ ENTRIES = (100_000, 1_000_000, 1_000_000_000)
     show_default=True,
     help="Between parties.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
+@result_options()
 def plan(  # noqa: PLR0913 - one parameter per option
     *,
     scenario: str,

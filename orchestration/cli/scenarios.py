@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from orchestration.cli.options import overrides_option
+
 __all__ = ["scenarios", "show"]
 
 
@@ -25,7 +27,7 @@ def scenarios() -> None:
 
 @click.command(short_help="Print a scenario in full.")
 @click.argument("scenario")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@overrides_option
 def show(scenario: str, overrides: tuple[str, ...]) -> None:
     """Print a scenario with every default written out; SCENARIO is a name or a file."""
     from scenarios.schema import load_scenario, resolved_yaml

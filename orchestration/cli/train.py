@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.options import POSITIVE, overrides_option, precision_option
+
 __all__ = ["train"]
 
 
 @click.command(short_help="Adapt a network to a scenario's protected inputs.")
 @click.argument("scenario", default="lfw")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field.")
+@overrides_option
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     help="Time for the gradient steps.  [default: the scenario's network.adapt_minutes]",
 )
 @click.option(
@@ -23,19 +25,14 @@ __all__ = ["train"]
     help="So many steps instead, which makes the result a function of the seed.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
-    help="Of the convolutions.  [default: bfloat16 where the hardware multiplies it in tiles]",
-)
+@precision_option
 @click.option(
     "--shift",
     type=click.IntRange(min=0, max=16),
     default=0,
     help="Move training pictures by up to so many pixels, where there are few of them.",
 )
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="At its peak.")
+@click.option("--learning-rate", type=POSITIVE, help="At its peak.")
 @click.option(
     "--distil",
     type=click.FloatRange(min=0),

@@ -105,6 +105,29 @@ def test_requests_that_cannot_be_run_exit_2_with_a_hint(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("ablations", "--steps", "0"),
+        ("ablations", "--noisy-steps", "0"),
+        ("ablations", "--epsilon", "0"),
+        ("frontier", "--epsilon", "-1"),
+        ("frontier", "--faces", "1"),
+        ("recovery", "--steps", "0"),
+        ("inputs", "--training", "99"),
+        ("mapping", "--enrolled", "0"),
+        ("mapping", "--targets", "-1"),
+        ("mixing", "--uploads", "0"),
+        ("network", "--pixel-epsilon", "0"),
+    ],
+)
+def test_numbers_that_no_evaluation_can_use_exit_2(command: str, option: str, value: str) -> None:
+    result = bauta("evaluate", command, option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert "is not in the range" in result.stderr
+
+
 def test_run_passes_scenario_runtime_and_place_to_the_job(
     fake_job: FakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

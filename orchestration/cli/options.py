@@ -1,0 +1,77 @@
+"""Options that several commands have, spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import click
+
+__all__ = [
+    "POSITIVE",
+    "faces_option",
+    "overrides_option",
+    "precision_option",
+    "result_options",
+    "steps_option",
+    "work_option",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """Adds options to a command."""
+
+    def __call__(self, command: Command, /) -> Command:
+        """Return the command with them."""
+
+
+POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+
+overrides_option: Final = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field."
+)
+precision_option: Final = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    help="Of the convolutions.  [default: bfloat16 where the hardware multiplies it in tiles]",
+)
+
+
+def result_options(out_help: str = "Write JSON here.") -> Decorator:
+    """Add --json and --out, which `finish` reads."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+    out = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help=out_help)
+
+    def decorate(command: Command) -> Command:
+        return as_json(out(command))
+
+    return decorate
+
+
+def faces_option(default: int = 100) -> Decorator:
+    """Add --faces: one stranger at least is needed to judge a face by."""
+    several = click.IntRange(min=2)
+    return click.option(
+        "--faces", type=several, default=default, show_default=True, help="Faces attacked."
+    )
+
+
+def steps_option(name: str, default: int, text: str) -> Decorator:
+    """Add a number of gradient steps, at least one."""
+    return click.option(
+        name, type=click.IntRange(min=1), default=default, show_default=True, help=text
+    )
+
+
+def work_option(kept: str, *, required: bool = True) -> Decorator:
+    """Add --work, a folder in which what was finished is kept."""
+    return click.option(
+        "--work",
+        type=click.Path(file_okay=False, path_type=Path),
+        required=required,
+        help=f"Folder of finished {kept}; the same folder continues.",
+    )
