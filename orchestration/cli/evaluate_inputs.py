@@ -36,16 +36,10 @@ def inputs(
     from orchestration.benchmarks.inputs.measure import attack_faces, attack_points
     from orchestration.benchmarks.inputs.mechanisms import mechanisms
     from orchestration.cli.results import finish
-    from orchestration.training import load_teacher
+    from orchestration.cli.training import open_faces
     from reports.input_rates import input_lines
-    from scenarios.datasets import open_dataset
-    from scenarios.resources import check_runnable, data_root
-    from scenarios.schema import load_scenario
 
-    loaded = load_scenario(scenario)
-    check_runnable(loaded, data_root())
-    dataset = open_dataset(loaded.data, data_root(), seed=loaded.seed)
-    network = load_teacher(loaded.network.teacher, data_root())
+    loaded, dataset, network = open_faces(scenario)
     people = dataset.training_identities()[:training]
     pictures = dataset.load([dataset.pictures_of(name)[0] for name in people])
     batches = [pictures[start : start + 50] for start in range(0, len(pictures), 50)]

@@ -46,17 +46,11 @@ def mixing(
     from orchestration.benchmarks.inputs.measure import attack_faces
     from orchestration.benchmarks.inputs.mixing import MixedChannels, eavesdrop, rounding_cost
     from orchestration.cli.results import finish
-    from orchestration.training import load_teacher
+    from orchestration.cli.training import open_faces
     from parties.model_provider import read_student
     from reports.input_rates import mixing_lines
-    from scenarios.datasets import open_dataset
-    from scenarios.resources import check_runnable, data_root
-    from scenarios.schema import load_scenario
 
-    loaded = load_scenario(scenario)
-    check_runnable(loaded, data_root())
-    dataset = open_dataset(loaded.data, data_root(), seed=loaded.seed)
-    network = load_teacher(loaded.network.teacher, data_root())
+    loaded, dataset, network = open_faces(scenario)
     seed = loaded.seed if seed is None else seed
     people = dataset.training_identities()[:TRAINING]
     training = dataset.load([dataset.pictures_of(name)[0] for name in people])

@@ -13,7 +13,7 @@ from scenarios.resources import check_runnable, data_root
 from scenarios.schema import load_scenario
 from scenarios.specs import Scenario
 
-__all__ = ["Training", "Wishes", "open_training", "precision"]
+__all__ = ["Faces", "Training", "Wishes", "open_faces", "open_training", "precision"]
 
 
 class Wishes(NamedTuple):
@@ -42,6 +42,14 @@ class Wishes(NamedTuple):
     patience: int | None = None
 
 
+class Faces(NamedTuple):
+    """A scenario with the people and the RGB network it names."""
+
+    scenario: Scenario
+    dataset: DataSet
+    teacher: RgbEmbedder
+
+
 class Training(NamedTuple):
     """A training that only has to be started."""
 
@@ -67,10 +75,23 @@ def open_training(path_or_name: str, overrides: tuple[str, ...], wishes: Wishes)
     if scenario.network.kind != "student":
         text = f"a {scenario.network.kind} network is not adapted"
         raise ScenarioError(text, where="network.kind", hint="--set network.kind=student")
+    return Training(*_opened(scenario), _config(scenario, wishes))
+
+
+def open_faces(path_or_name: str) -> Faces:
+    """Load a scenario, its data set and its RGB network, whatever is made of them.
+
+    Raises:
+        ScenarioError: the scenario cannot be read.
+        DataError: data or weights are missing.
+    """
+    return _opened(load_scenario(path_or_name))
+
+
+def _opened(scenario: Scenario) -> Faces:
     check_runnable(scenario, data_root())
     dataset = open_dataset(scenario.data, data_root(), seed=scenario.seed)
-    teacher = load_teacher(scenario.network.teacher, data_root())
-    return Training(scenario, dataset, teacher, _config(scenario, wishes))
+    return Faces(scenario, dataset, load_teacher(scenario.network.teacher, data_root()))
 
 
 def _config(scenario: Scenario, wishes: Wishes) -> DistilConfig:
