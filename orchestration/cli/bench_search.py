@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from orchestration.cli.options import POSITIVE
+
 if TYPE_CHECKING:
     from orchestration.benchmarks.search.cells import Options
     from orchestration.benchmarks.search.results import ResultFile
@@ -89,7 +91,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 @click.option("--warmups", type=click.IntRange(min=0), default=2, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option("--sweep", is_flag=True, help="N = 1e3 … 1e6, d = 128 and 512, with a figure.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=120.0)
+@click.option("--minutes", type=POSITIVE, default=120.0)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Result file.")
 @click.option("--json", "as_json", is_flag=True, help="Print environment and rows as JSON.")
 @click.pass_context
