@@ -64,8 +64,8 @@ ray: $(STAMP)
 	$(BIN)/pytest -m "ray and not slow"
 
 slow: $(STAMP)
-	$(BIN)/pytest $(EVERY_CORE) -m "slow and not ray"
-	$(BIN)/pytest -m "slow and ray"
+	$(BIN)/pytest $(EVERY_CORE) --durations 10 -m "slow and not ray"
+	$(BIN)/pytest --durations 10 -m "slow and ray"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -26,11 +26,16 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
+# A slow test on a busy machine takes minutes without hanging.
+SLOW_TIMEOUT_S = 900
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests on real faces, with the reason, where there are none."""
-    if os.environ.get("BAUTA_DATA"):
-        return
+    """Give slow tests longer to finish; skip tests on real faces, saying why, without any."""
+    patience = pytest.mark.timeout(SLOW_TIMEOUT_S)
     skip = pytest.mark.skip(reason="set BAUTA_DATA to the folder that holds data/ and weights/")
     for item in items:
-        if item.get_closest_marker("data"):
+        if item.get_closest_marker("slow"):
+            item.add_marker(patience)
+        if item.get_closest_marker("data") and not os.environ.get("BAUTA_DATA"):
             item.add_marker(skip)

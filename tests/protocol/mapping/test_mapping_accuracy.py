@@ -139,7 +139,6 @@ def test_unmapped_templates_lose_nothing_in_the_ring(faces: Faces) -> None:
 REFERENCE = {(0, False): 54.5, (2, False): 73.0, (0, True): 64.7, (2, True): 84.9}
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("overlap", "centred"), REFERENCE)
 def test_a_linear_norm_recovers_most_of_the_exact_cosine(
     faces: Faces, overlap: int, centred: bool
@@ -164,7 +163,6 @@ def test_a_linear_norm_recovers_most_of_the_exact_cosine(
     assert results["ring 16"].rank1 > results["linear norm"].rank1 - 12.0
 
 
-@pytest.mark.timeout(900)
 def test_cross_features_recover_more_of_the_norm(faces: Faces) -> None:
     results: dict[str, Outcome] = {}
     for norm in NORMS:
