@@ -16,6 +16,7 @@ from orchestration.cli.evaluate_recovery import recovery
 from orchestration.cli.options import POSITIVE, result_options
 
 if TYPE_CHECKING:
+    from orchestration.accuracy.sources import Source
     from orchestration.accuracy.trials import Trial
 
 __all__ = ["evaluate"]
@@ -44,6 +45,11 @@ def evaluate() -> None:
 @click.option(
     "--pixel-epsilon", type=POSITIVE, help="Noise on pictures a network was not made for."
 )
+@click.option(
+    "--released-epsilon",
+    type=POSITIVE,
+    help="Noise on coefficients as DCTDP's released code adds it.",
+)
 @click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
 @click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
 @result_options()
@@ -58,6 +64,7 @@ def network(  # noqa: PLR0913 - one parameter per option
     crossfit: str | None,
     people: Literal["unseen", "test", "all"],
     pixel_epsilon: float | None,
+    released_epsilon: float | None,
     mirror: bool,
     seed: int,
     as_json: bool,
@@ -69,7 +76,6 @@ def network(  # noqa: PLR0913 - one parameter per option
     Identification: rank-1 and rank-5, TPIR at FPIR. People the network was adapted on are left
     out of it; the result says whom it saw.
     """
-    from orchestration.accuracy.sources import open_source, with_pixel_noise
     from orchestration.accuracy.trials import run_bin, run_faces, run_templates
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
@@ -77,9 +83,9 @@ def network(  # noqa: PLR0913 - one parameter per option
 
     if (templates is None) != (pairs is None):
         raise click.UsageError("--templates and --pairs go together")
-    source, root = open_source(network, data_root()), data_root()
-    if pixel_epsilon is not None:
-        source = with_pixel_noise(source, pixel_epsilon)
+    names, root = [network, *([] if crossfit is None else [crossfit])], data_root()
+    sources = [_opened(name, root, pixel_epsilon, released_epsilon) for name in names]
+    source = sources[0]
     with progress_view(errors()) as on_progress:
         if bin_file is not None:
             trial = run_bin(source, bin_file, on_progress, mirror=mirror)
@@ -87,9 +93,8 @@ def network(  # noqa: PLR0913 - one parameter per option
             folder = pictures or templates.parent
             trial = run_templates(source, templates, pairs, folder, on_progress)
         else:
-            both = [source] if crossfit is None else [source, open_source(crossfit, root)]
             trial = run_faces(
-                both,
+                sources,
                 data,
                 root,
                 on_progress,
@@ -102,10 +107,25 @@ def network(  # noqa: PLR0913 - one parameter per option
         "crossfit": None if crossfit is None else Path(crossfit).name,
         "people": people,
         "pixel_epsilon": pixel_epsilon,
+        "released_epsilon": released_epsilon,
         "mirror": mirror,
         "seed": seed,
     }
     _answer(trial, asked, source.record, as_json=as_json, out=out)
+
+
+def _opened(
+    name: str, root: Path | None, pixel_epsilon: float | None, released_epsilon: float | None
+) -> Source:
+    from orchestration.accuracy.added_noise import with_pixel_noise, with_released_noise
+    from orchestration.accuracy.sources import open_source
+
+    source = open_source(name, root)
+    if pixel_epsilon is not None:
+        source = with_pixel_noise(source, pixel_epsilon)
+    if released_epsilon is not None:
+        source = with_released_noise(source, released_epsilon)
+    return source
 
 
 def _answer(
