@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,13 @@ from orchestration.training import load_teacher
 from protocol.errors import DataError, ScenarioError
 from scenarios.datasets import Pictures
 
-if TYPE_CHECKING:
-    from parties.model_provider import Student
-
 __all__ = [
     "Embedder",
-    "Embeddings",
     "Source",
     "embed_all",
     "open_source",
     "stored_embeddings",
+    "with_pixel_noise",
 ]
 
 Embeddings = NDArray[np.float32]
@@ -47,7 +44,6 @@ class Source(NamedTuple):
         trained_on: name of the data set whose training people it was adapted on; None if none.
         embed: pictures to embeddings; None where embeddings are stored.
         record: how a student was trained.
-        student: the network itself, where it reads protected inputs.
     """
 
     name: str
@@ -55,7 +51,27 @@ class Source(NamedTuple):
     trained_on: str | None
     embed: Embedder | None
     record: dict[str, Any]
-    student: Student | None = None
+
+
+def with_pixel_noise(source: Source, epsilon: float) -> Source:
+    """Add noise to pictures before a network that knows nothing of it.
+
+    Raises:
+        ScenarioError: embeddings are stored, so there is no picture to add noise to, or epsilon is
+            out of range.
+    """
+    from protocol.features import FeatureSpec
+    from protocol.features.noise import NoiseSource
+    from protocol.features.pixels import noisy_pictures
+
+    FeatureSpec(pixel_epsilon=epsilon)
+    if source.embed is None:
+        raise ScenarioError("stored embeddings take no noise", where="--pixel-epsilon")
+    embed, noise = source.embed, NoiseSource(os.urandom)
+    return source._replace(
+        says=f"{source.says}; pictures carry noise of epsilon {epsilon:g} per pixel value",
+        embed=lambda pictures: embed(noisy_pictures(pictures, epsilon, noise)),
+    )
 
 
 def open_source(name: str, root: Path | None) -> Source:
@@ -81,11 +97,10 @@ def open_source(name: str, root: Path | None) -> Source:
 
 
 def _student(path: Path) -> Source:
-    from parties.model_provider import StudentEmbedder, read_student
+    from parties.model_provider import load_student
     from protocol.features import FeatureExtractor
 
-    student = read_student(path)
-    network = StudentEmbedder(student)
+    student = load_student(path)
     extractor = FeatureExtractor(student.spec, student.calibration, os.urandom)
     data = str(student.record.get("data", "unknown"))
     people = student.record.get("people", "an unknown number of")
@@ -93,9 +108,8 @@ def _student(path: Path) -> Source:
         path.name,
         f"student adapted on the {people} training people of {data}",
         data,
-        lambda pictures: network.embed(extractor.protect(pictures)),
+        lambda pictures: student.embed(extractor.protect(pictures)),
         dict(student.record),
-        student,
     )
 
 

@@ -40,7 +40,7 @@ def climbed(
     for ladder in ladders:
         for point in climb(ladder, ladder.epsilons, course, on_progress):
             click.echo(f"{point.title}, epsilon {point.epsilon}", err=True)
-            if point.epsilon is None and ladder.name in quiet:
+            if point.element_epsilon is None and ladder.name in quiet:
                 continue
             quiet.add(ladder.name)
             yield point

@@ -45,11 +45,6 @@ def evaluate() -> None:
 @click.option(
     "--pixel-epsilon", type=POSITIVE, help="Noise on pictures a network was not made for."
 )
-@click.option(
-    "--released-epsilon",
-    type=POSITIVE,
-    help="Noise on coefficients as DCTDP's released code adds it.",
-)
 @click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
 @click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
 @result_options()
@@ -64,7 +59,6 @@ def network(  # noqa: PLR0913 - one parameter per option
     crossfit: str | None,
     people: Literal["unseen", "test", "all"],
     pixel_epsilon: float | None,
-    released_epsilon: float | None,
     mirror: bool,
     seed: int,
     as_json: bool,
@@ -84,7 +78,7 @@ def network(  # noqa: PLR0913 - one parameter per option
     if (templates is None) != (pairs is None):
         raise click.UsageError("--templates and --pairs go together")
     names, root = [network, *([] if crossfit is None else [crossfit])], data_root()
-    sources = [_opened(name, root, pixel_epsilon, released_epsilon) for name in names]
+    sources = [_opened(name, root, pixel_epsilon) for name in names]
     source = sources[0]
     with progress_view(errors()) as on_progress:
         if bin_file is not None:
@@ -107,25 +101,17 @@ def network(  # noqa: PLR0913 - one parameter per option
         "crossfit": None if crossfit is None else Path(crossfit).name,
         "people": people,
         "pixel_epsilon": pixel_epsilon,
-        "released_epsilon": released_epsilon,
         "mirror": mirror,
         "seed": seed,
     }
     _answer(trial, asked, source.record, as_json=as_json, out=out)
 
 
-def _opened(
-    name: str, root: Path | None, pixel_epsilon: float | None, released_epsilon: float | None
-) -> Source:
-    from orchestration.accuracy.added_noise import with_pixel_noise, with_released_noise
-    from orchestration.accuracy.sources import open_source
+def _opened(name: str, root: Path | None, pixel_epsilon: float | None) -> Source:
+    from orchestration.accuracy.sources import open_source, with_pixel_noise
 
     source = open_source(name, root)
-    if pixel_epsilon is not None:
-        source = with_pixel_noise(source, pixel_epsilon)
-    if released_epsilon is not None:
-        source = with_released_noise(source, released_epsilon)
-    return source
+    return source if pixel_epsilon is None else with_pixel_noise(source, pixel_epsilon)
 
 
 def _answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -67,7 +68,7 @@ def frontier(  # noqa: PLR0913 - one parameter per option
         course = course_of(job, faces, work)
         course = course._replace(judge=None) if train_only else course
         if epsilons:
-            ladders = [ladder._replace(epsilons=epsilons) for ladder in ladders]
+            ladders = [replace(ladder, epsilons=epsilons) for ladder in ladders]
         points = list(climbed(ladders, course, on_progress))
     content = {**described(job, course), "points": points}
     finish("evaluate frontier", content, frontier_lines(points), as_json=as_json, out=out)

@@ -1,5 +1,6 @@
 """The model provider: networks, their adaptation, and the provider's role programs."""
 
+from parties.model_provider.batches import Client, ClientMaker
 from parties.model_provider.distillation import distil
 from parties.model_provider.embedders import (
     Student,
@@ -13,6 +14,8 @@ from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder, load_rgb_network
 
 __all__ = [
+    "Client",
+    "ClientMaker",
     "DistilConfig",
     "Precision",
     "Report",

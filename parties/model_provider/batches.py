@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,11 +22,28 @@ from parties.model_provider.ridge import RidgeBatch
 from parties.model_provider.student import InputTransform
 from parties.model_provider.targets import Target, TargetCache
 from parties.model_provider.teacher import RgbEmbedder
-from protocol.features import Allocation, Calibration, FeatureExtractor, FeatureSpec
+from protocol.features import (
+    Allocation,
+    Calibration,
+    FeatureExtractor,
+    FeatureSpec,
+    ProtectedBatch,
+)
 
-__all__ = ["Batch", "Source", "Visits", "displaced", "training_bytes"]
+__all__ = ["Batch", "Client", "ClientMaker", "Source", "Visits", "displaced", "training_bytes"]
 
 Pictures = NDArray[np.uint8]
+
+
+class Client(Protocol):
+    """Who protects pictures before a network sees them."""
+
+    def protect(self, pictures: Pictures) -> ProtectedBatch:
+        """Protect uint8 [B,112,112,3]."""
+        ...
+
+
+ClientMaker = Callable[[FeatureSpec, Calibration, Callable[[int], bytes]], Client]
 
 
 class Batch(NamedTuple):
@@ -53,12 +70,14 @@ class Visits(NamedTuple):
         seed: of order, mirroring, displacement and noise.
         shift: largest displacement in pixels, along each axis.
         half: the teacher's convolutions run in bfloat16.
+        client: who protects them; another one than the specification implies adds noise of its own.
     """
 
     size: int
     seed: int
     shift: int = 0
     half: bool = False
+    client: ClientMaker = FeatureExtractor
 
 
 class Source:
@@ -87,6 +106,11 @@ class Source:
         self._quiet = spec.quiet()
         self._plain = InputTransform(self._quiet, calibration)
         self._visits = visits
+
+    @property
+    def noisy(self) -> bool:
+        """Whether inputs carry noise."""
+        return self.spec.noisy or self._visits.client is not FeatureExtractor
 
     def batch(self, step: int, shares: Allocation | None = None) -> Batch:
         """Return the batch of one step; with shares, noise is divided by them and told."""
@@ -153,8 +177,8 @@ class Source:
         if shares is not None:
             calibration = replace(calibration, allocation=shares)
             transform = InputTransform(self.spec, calibration)
-        extractor = FeatureExtractor(self.spec, calibration, noise)
-        return transform(extractor.protect(np.ascontiguousarray(chosen)))
+        client = self._visits.client(self.spec, calibration, noise)
+        return transform(client.protect(np.ascontiguousarray(chosen)))
 
     def _stem_output(self, chosen: Pictures, earlier: Student | None) -> Tensor:
         if earlier is None:

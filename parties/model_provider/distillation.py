@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.model_provider.allocating import Shares
-from parties.model_provider.batches import Source, Visits
+from parties.model_provider.batches import ClientMaker, Source, Visits
 from parties.model_provider.checkpoint import read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
 from parties.model_provider.held_out import set_apart
@@ -27,7 +27,7 @@ from parties.model_provider.student import StudentDesign, StudentNetwork
 from parties.model_provider.targets import TargetCache
 from parties.model_provider.teacher import RgbEmbedder
 from protocol.errors import DataError
-from protocol.features import Calibration, FeatureSpec, calibrate
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 
 __all__ = ["distil"]
 
@@ -36,7 +36,7 @@ _CALIBRATION_BATCH = 64
 Pictures = NDArray[np.uint8]
 
 
-def distil(  # noqa: PLR0913 - the last six are optional
+def distil(  # noqa: PLR0913 - the last seven are optional
     pictures: Pictures,
     teacher: RgbEmbedder,
     spec: FeatureSpec,
@@ -48,13 +48,15 @@ def distil(  # noqa: PLR0913 - the last six are optional
     calibration: Calibration | None = None,
     targets: TargetCache | None = None,
     people: NDArray[np.int64] | None = None,
+    client: ClientMaker = FeatureExtractor,
 ) -> Student:
     """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
 
     `start` is an earlier student with the same calibration: of the same features, it is trained
     further; of others, its trunk is kept and a stem for `spec` is solved that imitates its own.
     `calibration` replaces the one estimated on the pictures, `targets` remembers the teacher's
-    answers about them from one training to the next. `people` says who is on each picture, [N].
+    answers about them from one training to the next. `people` says who is on each picture, [N];
+    `client` who protects them, if not the one that `spec` implies.
     When `checkpoint` exists, training continues from it; it is written every minute, at the end,
     and when the caller interrupts.
 
@@ -67,7 +69,11 @@ def distil(  # noqa: PLR0913 - the last six are optional
     if calibration is None:
         calibration = start.calibration if start else _calibrated(pictures, spec)
     calibration = _with_shares(calibration, spec, start)
-    source, held = _source(pictures, people, teacher, (spec, calibration), config, targets)
+    visits = Visits(
+        config.batch_size, config.seed, config.shift, config.precision == "bfloat16", client
+    )
+    features, apart = (spec, calibration), config.patience is not None
+    source, held = _source(pictures, people, teacher, features, visits, targets, apart=apart)
     network = StudentNetwork(_design(teacher, spec, config)).eval()
     resumed = checkpoint is not None and checkpoint.exists()
     if not resumed:
@@ -91,15 +97,16 @@ def _source(
     people: NDArray[np.int64] | None,
     teacher: RgbEmbedder,
     features: tuple[FeatureSpec, Calibration],
-    config: DistilConfig,
+    visits: Visits,
     targets: TargetCache | None,
+    *,
+    apart: bool,
 ) -> tuple[Source, Pictures | None]:
-    """Return the source of batches, and the pictures held out of it where patience asks for it."""
-    visits = Visits(config.batch_size, config.seed, config.shift, config.precision == "bfloat16")
-    if config.patience is None:
+    """Return the source of batches, and the pictures held out of it where some are set apart."""
+    if not apart:
         return Source(pictures, teacher, *features, visits, targets, people), None
     rows, held = set_apart(people, len(pictures))
-    if len(rows) < config.batch_size:
+    if len(rows) < visits.size:
         raise DataError(f"{len(rows)} pictures are left to train on, fewer than one batch")
     known = None if people is None else people[rows]
     # What a cache remembers is named by its row, and rows are others now.
@@ -154,7 +161,7 @@ def _start(
     network.face.load_state_dict(state, strict=False)
     batches = -(-config.ridge_pictures // config.batch_size)
     start_stem(network, lambda: source.ridge(batches, earlier), config.seed)
-    if source.spec.noisy:
+    if source.noisy:
         with convolutions(config):
             recentre(network, source.inputs(batches))
 

@@ -7,7 +7,7 @@ was estimated from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -90,6 +90,11 @@ class Calibration:
     def sensitivity(self) -> NDArray[float32]:
         """Width of the clip bounds, float32 [F,112,112]."""
         return self.upper - self.lower
+
+    def with_room(self, room: float) -> Calibration:
+        """Return the calibration with bounds so much further out, in coefficient units."""
+        lower, upper = _outward(self.lower - room, -np.inf), _outward(self.upper + room, np.inf)
+        return replace(self, lower=lower.astype(np.float32), upper=upper.astype(np.float32))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return compact arrays for an npz file; the bounds lose nothing as float16."""

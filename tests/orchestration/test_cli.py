@@ -119,7 +119,6 @@ def test_requests_that_cannot_be_run_exit_2_with_a_hint(
         ("mapping", "--targets", "-1"),
         ("mixing", "--uploads", "0"),
         ("network", "--pixel-epsilon", "0"),
-        ("network", "--released-epsilon", "0"),
     ],
 )
 def test_numbers_that_no_evaluation_can_use_exit_2(command: str, option: str, value: str) -> None:

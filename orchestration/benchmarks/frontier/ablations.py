@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from orchestration.benchmarks.frontier.ladders import Ladder
+from orchestration.benchmarks.frontier.released import ReleasedLadder
 from protocol.features import FeatureSpec
 
 __all__ = ["ABLATIONS", "noisy_variants"]
@@ -15,12 +17,14 @@ def _quiet(name: str, title: str, spec: FeatureSpec) -> Ladder:
     return Ladder(name, title, spec, ())
 
 
+_DCTDP: Final = _quiet("dctdp", "189 (DCTDP)", FeatureSpec(fusion="none", colour="none"))
+_RELEASED: Final = ReleasedLadder(_DCTDP.name, _DCTDP.title, _DCTDP.quiet, ())
 _FUSIONS: Final = (
     _quiet("maxabs", "63 maxabs (HFCF)", FeatureSpec(fusion="maxabs", colour="none")),
     _quiet("y_only", "63 of Y", FeatureSpec(fusion="y_only", colour="none")),
     _quiet("mean", "63 of the planes' mean", FeatureSpec(fusion="mean", colour="none")),
     _quiet("sum", "63 of the planes' sum", FeatureSpec(fusion="sum", colour="none")),
-    _quiet("dctdp", "189 (DCTDP)", FeatureSpec(fusion="none", colour="none")),
+    _DCTDP,
 )
 _COLOURS: Final = (
     _quiet("lbp_y", "63 maxabs + lbp_y", FeatureSpec(colour="lbp_y")),
@@ -41,7 +45,9 @@ _PEERS: Final = (
     ),
 )
 
-ABLATIONS: Final = {ladder.name: ladder for ladder in (*_FUSIONS, *_COLOURS, *_PEERS)}
+ABLATIONS: Final[Mapping[str, Ladder]] = {
+    ladder.name: ladder for ladder in (*_FUSIONS, *_COLOURS, *_PEERS)
+} | {"dctdp_released": _RELEASED}
 """Inputs by a short name, in the order of the table."""
 
 
@@ -54,12 +60,12 @@ def noisy_variants(ladder: Ladder, epsilons: Sequence[float], allocation: str) -
         allocation: `uniform`, `learned` or `both`.
     """
     budgets = tuple(epsilon * ladder.values for epsilon in epsilons)
-    noisy = ladder._replace(epsilons=budgets)
+    noisy = replace(ladder, epsilons=budgets)
     learned = (
-        [noisy._replace(learned=True)] if _can_learn(ladder) and allocation != "uniform" else []
+        [replace(noisy, learned=True)] if _can_learn(ladder) and allocation != "uniform" else []
     )
     return learned if allocation == "learned" and learned else [noisy, *learned]
 
 
 def _can_learn(ladder: Ladder) -> bool:
-    return ladder.quiet.selection != "random"
+    return ladder.quiet.selection != "random" and not isinstance(ladder, ReleasedLadder)

@@ -23,6 +23,7 @@ from orchestration.benchmarks.frontier.ladders import Ladder, bounds
 from orchestration.benchmarks.inputs.measure import AttackFaces, AttackPoint, attack_points
 from orchestration.progress import OnProgress, Progress
 from parties.model_provider import (
+    Client,
     DistilConfig,
     Report,
     RgbEmbedder,
@@ -34,7 +35,7 @@ from parties.model_provider import (
     save_student,
 )
 from protocol.errors import DataError
-from protocol.features import Calibration, FeatureExtractor, FeatureSpec
+from protocol.features import Calibration, FeatureSpec
 from scenarios.datasets import DataSet
 
 __all__ = ["Course", "FrontierPoint", "Rates", "climb"]
@@ -75,8 +76,9 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         ladder: name of the mechanism.
         title: its name in tables.
-        epsilon: of the picture; None for no noise.
-        element_epsilon: of each number the noise is drawn for; where shares are learned, the mean.
+        epsilon: of the picture; None for no noise, or for noise that bounds nothing.
+        element_epsilon: of each number the noise is drawn for; where shares are learned, the mean;
+            None for no noise.
         largest_epsilon: the largest of them.
         learned: whether shares are learned.
         values: how many numbers that noise is drawn for.
@@ -161,8 +163,8 @@ def climb(
         on_progress(Progress("train", rung, len(epsilons) + 1, name))
         if not path.is_file():
             calibration = calibration or bounds(ladder, course.pictures[::every])
-            _train(spec, course, calibration, place, on_progress)
-        before = path
+            _train(ladder, spec, course, calibration, place, on_progress)
+        before = before if ladder.anew and epsilon is not None else path
         if course.judge is None:
             continue
         point = _kept(path)
@@ -180,7 +182,8 @@ def _name(ladder: Ladder, epsilon: float | None, course: Course) -> str:
         return f"{ladder.name}-none"
     steps = course.noisy.steps
     length = "" if steps == course.config.steps else f"-{steps}"
-    return f"{ladder.name}{'-learned' if ladder.learned else ''}-{epsilon:g}{length}"
+    variant = f"-{ladder.variant.replace(' ', '-')}" if ladder.variant else ""
+    return f"{ladder.name}{variant}-{epsilon:g}{length}"
 
 
 class _Place(NamedTuple):
@@ -193,6 +196,7 @@ class _Place(NamedTuple):
 
 
 def _train(
+    ladder: Ladder,
     spec: FeatureSpec,
     course: Course,
     calibration: Calibration,
@@ -215,8 +219,9 @@ def _train(
         on_progress=report,
         checkpoint=checkpoint,
         start=None if place.before is None else read_student(place.before),
-        calibration=calibration,
+        calibration=ladder.calibrated(calibration, place.epsilon),
         targets=course.targets,
+        client=ladder.client(place.epsilon),
     )
     student.record["data"] = course.dataset.name
     student.record["people"] = len(course.dataset.training_identities())
@@ -234,10 +239,10 @@ def _measure(
     student, epsilon = read_student(place.path), place.epsilon
     half = course.config.precision == "bfloat16"
     network = StudentEmbedder(student, half=half)
-    extractor = FeatureExtractor(student.spec, student.calibration, os.urandom)
+    client = ladder.client(epsilon)(student.spec, student.calibration, os.urandom)
 
     def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return network.embed(extractor.protect(pictures))
+        return network.embed(client.protect(pictures))
 
     source = Source(
         ladder.name, ladder.title_at(epsilon), course.dataset.name, embed, student.record
@@ -246,19 +251,19 @@ def _measure(
     trial = run_faces(
         [source], course.data, course.root, watch, which="test", mirror=False, seed=seed
     )
-    mechanism = ladder.attacked(student.calibration)
-    attack = next(attack_points([mechanism], [epsilon], faces, course.teacher, seed))
+    mechanism, spent = ladder.attacked(student.calibration, epsilon), ladder.spent(epsilon)
+    attack = next(attack_points([mechanism], [spent], faces, course.teacher, seed))
     return FrontierPoint(
         ladder=ladder.name,
         title=ladder.title_at(epsilon),
-        epsilon=epsilon,
+        epsilon=spent,
         element_epsilon=None if epsilon is None else epsilon / ladder.values,
         largest_epsilon=None if epsilon is None else _largest(epsilon / ladder.values, student),
         learned=ladder.learned and epsilon is not None,
         values=ladder.values,
         channels=student.spec.channels,
         picture_bytes=student.spec.picture_bytes,
-        client_ms=_client_ms(extractor, faces.pictures[:TIMED]),
+        client_ms=_client_ms(client, faces.pictures[:TIMED]),
         steps=int(student.record["steps"]),
         all_steps=_all_steps(student.record),
         training_s=float(student.record["training_s"]),
@@ -274,12 +279,12 @@ def _largest(epsilon: float, student: Student) -> float:
     return epsilon if shares is None else epsilon * shares.extremes[1]
 
 
-def _client_ms(extractor: FeatureExtractor, pictures: NDArray[np.uint8]) -> float:
+def _client_ms(client: Client, pictures: NDArray[np.uint8]) -> float:
     """Return the processor time of one picture, the best of a few rounds."""
     taken = []
     for _ in range(ROUNDS):
         start = time.thread_time()
-        extractor.protect(pictures)
+        client.protect(pictures)
         taken.append(time.thread_time() - start)
     return 1e3 * min(taken) / len(pictures)
 

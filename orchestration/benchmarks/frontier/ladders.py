@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestration.benchmarks.inputs.mechanisms import Mechanism, Sent, at_budget
-from protocol.features import Calibration, FeatureSpec, calibrate
+from parties.model_provider import ClientMaker
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 
 __all__ = ["LADDERS", "Ladder", "bounds"]
 
@@ -18,16 +20,20 @@ Pictures = NDArray[np.uint8]
 BATCH: Final = 64
 
 
-class Ladder(NamedTuple):
+@dataclass(frozen=True)
+class Ladder:
     """One mechanism.
 
     Attributes:
+        anew: whether every rung starts from the network without noise, not from the rung before.
         name: short, for options and files; the same for all ladders of the same quiet features.
         title: for tables and figures.
         quiet: its features without noise.
         epsilons: budgets of the picture between which its networks go from good to useless.
         learned: whether shares of the budget are learned with the network.
     """
+
+    anew: ClassVar[bool] = False
 
     name: str
     title: str
@@ -44,13 +50,32 @@ class Ladder(NamedTuple):
         """Return the features at a budget of the picture; None where they cannot be had."""
         return at_budget(self.quiet, epsilon, learned=self.learned)
 
-    def attacked(self, calibration: Calibration) -> Mechanism:
-        """Return the mechanism as the linear attack knows it."""
-        return Sent(self.title, self.quiet, calibration)
+    @property
+    def variant(self) -> str:
+        """What is special about its noise; nothing where shares are equal."""
+        return "learned" if self.learned else ""
 
     def title_at(self, epsilon: float | None) -> str:
-        """Return how tables call a rung; the quiet one is the same with and without shares."""
-        return f"{self.title}, learned" if self.learned and epsilon is not None else self.title
+        """Return how tables call a rung; the quiet one is the same in every variant."""
+        return (
+            self.title if epsilon is None or not self.variant else f"{self.title}, {self.variant}"
+        )
+
+    def spent(self, epsilon: float | None) -> float | None:
+        """Return what a rung costs of a picture's privacy; None for no bound."""
+        return epsilon
+
+    def calibrated(self, calibration: Calibration, epsilon: float | None) -> Calibration:  # noqa: ARG002
+        """Return what a rung's parties know of the coefficients, from bounds without noise."""
+        return calibration
+
+    def client(self, epsilon: float | None) -> ClientMaker:  # noqa: ARG002 - a specification has it
+        """Return who protects a rung's pictures."""
+        return FeatureExtractor
+
+    def attacked(self, calibration: Calibration, epsilon: float | None) -> Mechanism:  # noqa: ARG002
+        """Return the mechanism as the linear attack knows it."""
+        return Sent(self.title, self.quiet, calibration)
 
 
 def _plane(block: int) -> FeatureSpec:
@@ -82,7 +107,7 @@ _LEARNED: Final = {
 }
 
 LADDERS: Final = {ladder.name: ladder for ladder in _UNIFORM} | {
-    f"{ladder.name}-learned": ladder._replace(learned=True, epsilons=_LEARNED[ladder.name])
+    f"{ladder.name}-learned": replace(ladder, learned=True, epsilons=_LEARNED[ladder.name])
     for ladder in _UNIFORM
     if ladder.name in _LEARNED
 }

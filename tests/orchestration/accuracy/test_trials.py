@@ -7,20 +7,16 @@ import pickle
 import zipfile
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from orchestration.accuracy import trials
-from orchestration.accuracy.added_noise import with_pixel_noise, with_released_noise
-from orchestration.accuracy.sources import Source, open_source
+from orchestration.accuracy.sources import Source, open_source, with_pixel_noise
 from orchestration.cli.main import main
 from orchestration.progress import Progress
-from parties.model_provider import StudentEmbedder
 from protocol.errors import DataError, ScenarioError
-from protocol.features import ProtectedBatch, dequantise
 from scenarios.datasets import FolderFaces
 
 Pictures = np.ndarray
@@ -138,45 +134,11 @@ def test_noise_on_pixels_reaches_a_network_that_knows_nothing_of_it() -> None:
         with_pixel_noise(open_source("stored:ms1m", None), 10.0)
 
 
-def test_released_noise_has_one_scale_for_all_coefficients(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[ProtectedBatch] = []
-
-    def record(_: StudentEmbedder, batch: ProtectedBatch) -> np.ndarray:
-        seen.append(batch)
-        return np.zeros((len(batch), 4), np.float32)
-
-    monkeypatch.setattr(StudentEmbedder, "embed", record)
-    shipped = open_source("shipped", None)
-    assert shipped.student is not None
-    noisy = with_released_noise(shipped, 0.5)
-    assert "noise of scale 2, uncalibrated" in noisy.says
-    dataset = FolderFaces(folder)
-    faces = dataset.load(dataset.pictures_of("p00"))
-    for embed in (shipped.embed, noisy.embed):
-        assert embed is not None
-        embed(faces)
-    bounds = shipped.student.calibration
-    plain = dequantise(seen[0], shipped.student.spec, bounds)
-    finer = msgspec.structs.replace(shipped.student.spec, wire_bits=16)
-    added = dequantise(seen[1], finer, bounds) - plain
-    room = np.minimum(plain - bounds.lower, bounds.upper - plain)
-    reached = added[room > 30]
-    assert reached.size > 10_000
-    assert reached.std() == pytest.approx(2 * np.sqrt(2), rel=0.05)
-
-
-def test_released_noise_needs_coefficients_without_noise() -> None:
-    with pytest.raises(ScenarioError, match="coefficients without noise"):
-        with_released_noise(source(), 0.5)
-
-
 def test_both_networks_of_a_cross_fit_get_the_noise() -> None:
-    arguments = ["evaluate", "network", "shipped", "--released-epsilon", "1"]
+    arguments = ["evaluate", "network", "shipped", "--pixel-epsilon", "10"]
     result = CliRunner().invoke(main, [*arguments, "--crossfit", "stored:ms1m"])
     assert result.exit_code == 2
-    assert "coefficients without noise" in result.stderr
+    assert "stored embeddings take no noise" in result.stderr
 
 
 def test_an_unknown_network_is_a_usage_error() -> None:

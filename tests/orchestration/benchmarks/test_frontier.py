@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from parties.model_provider import DistilConfig, RgbEmbedder, TargetCache, read_
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
 from protocol.errors import DataError
+from protocol.features import FeatureExtractor, dequantise
 from protocol.features.spec import Colour, Fusion
 from reports.frontier import ablation_lines, frontier_lines, write_frontier_figure
 from scenarios.datasets.folder import FolderFaces
@@ -177,7 +179,9 @@ def test_an_unknown_mechanism_is_named() -> None:
 
 
 def test_every_fusion_and_every_descriptor_is_there_once() -> None:
-    specs = [ladder.quiet for ladder in ABLATIONS.values()]
+    # One input comes twice, with two kinds of noise.
+    specs = list({ladder.name: ladder.quiet for ladder in ABLATIONS.values()}.values())
+    assert len(specs) == len(ABLATIONS) - 1
     everything = [spec for spec in specs if spec.selection == "all"]
     fusions = [spec.fusion for spec in everything if spec.colour == "none"]
     assert sorted([*fusions, "plane"]) == sorted(get_args(Fusion))
@@ -223,6 +227,39 @@ def test_every_budget_comes_with_equal_and_with_learned_shares() -> None:
     assert [uniform.learned, learned.learned] == [False, True]
     assert [v.learned for v in noisy_variants(maxabs, (2.0,), "learned")] == [True]
     assert [v.learned for v in noisy_variants(drawn, (2.0,), "both")] == [False]
+
+
+def test_released_noise_has_one_scale_whatever_the_range(folder: Path) -> None:
+    dataset, ladder = FolderFaces(folder), ABLATIONS["dctdp_released"]
+    pictures = dataset.load([dataset.pictures_of(name)[0] for name in dataset.identities[:3]])
+    epsilon = 0.5 * ladder.values
+    spec = ladder.at(epsilon)
+    assert spec is not None
+    calibration = ladder.calibrated(bounds(ladder, pictures), epsilon)
+    plain = FeatureExtractor(spec, calibration, os.urandom).protect(pictures)
+    sent = ladder.client(epsilon)(spec, calibration, os.urandom).protect(pictures)
+    added = dequantise(sent, spec, calibration) - dequantise(plain, spec, calibration)
+    assert added.std() == pytest.approx(2 * np.sqrt(2), rel=0.01)
+    assert np.median(abs(added)) == pytest.approx(2 * np.log(2), rel=0.01)
+    assert added.std(axis=(0, 2, 3)) == pytest.approx(2 * np.sqrt(2), rel=0.1)
+    assert (added[0] != added[1]).mean() > 0.99
+
+
+def test_released_rungs_start_without_noise_and_spend_no_budget(
+    folder: Path, tmp_path: Path
+) -> None:
+    (ladder,) = noisy_variants(ABLATIONS["dctdp_released"], (4.0, 0.5), "both")
+    points = list(climb(ladder, ladder.epsilons, course(folder, tmp_path), lambda _: None))
+    assert [point.title for point in points] == ["189 (DCTDP)", *2 * ["189 (DCTDP), as released"]]
+    assert [point.epsilon for point in points] == [None] * 3
+    assert [point.element_epsilon for point in points] == [None, 4.0, 0.5]
+    assert [point.all_steps for point in points] == [2, 4, 4]
+    assert points[1].picture_bytes == 2 * points[0].picture_bytes
+    assert points[1].attack.correlation > 0.95
+    strong = read_student(tmp_path / "dctdp-as-released-1.18541e+06.npz")
+    quiet = read_student(tmp_path / "dctdp-none.npz")
+    noise, quiet_scale = 2 * np.sqrt(2), quiet.calibration.scale
+    assert strong.calibration.scale == pytest.approx(np.hypot(quiet_scale, noise), rel=1e-3)
 
 
 def test_an_unknown_input_is_refused_with_those_there_are(tmp_path: Path) -> None:
