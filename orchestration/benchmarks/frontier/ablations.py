@@ -61,11 +61,6 @@ def noisy_variants(ladder: Ladder, epsilons: Sequence[float], allocation: str) -
     """
     budgets = tuple(epsilon * ladder.values for epsilon in epsilons)
     noisy = replace(ladder, epsilons=budgets)
-    learned = (
-        [replace(noisy, learned=True)] if _can_learn(ladder) and allocation != "uniform" else []
-    )
+    wanted = ladder.can_learn and allocation != "uniform"
+    learned = [replace(noisy, learned=True)] if wanted else []
     return learned if allocation == "learned" and learned else [noisy, *learned]
-
-
-def _can_learn(ladder: Ladder) -> bool:
-    return ladder.quiet.selection != "random" and not isinstance(ladder, ReleasedLadder)

@@ -46,6 +46,11 @@ class Ladder:
         """How many numbers of a picture noise is drawn for."""
         return self.quiet.noise_values
 
+    @property
+    def can_learn(self) -> bool:
+        """Whether its budget can be divided by learned shares."""
+        return self.quiet.selection != "random"
+
     def at(self, epsilon: float | None) -> FeatureSpec | None:
         """Return the features at a budget of the picture; None where they cannot be had."""
         return at_budget(self.quiet, epsilon, learned=self.learned)
@@ -57,9 +62,8 @@ class Ladder:
 
     def title_at(self, epsilon: float | None) -> str:
         """Return how tables call a rung; the quiet one is the same in every variant."""
-        return (
-            self.title if epsilon is None or not self.variant else f"{self.title}, {self.variant}"
-        )
+        special = self.variant if epsilon is not None else ""
+        return f"{self.title}, {special}" if special else self.title
 
     def spent(self, epsilon: float | None) -> float | None:
         """Return what a rung costs of a picture's privacy; None for no bound."""

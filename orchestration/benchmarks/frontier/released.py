@@ -65,10 +65,16 @@ class ReleasedLadder(Ladder):
         """What is special about its noise."""
         return "as released"
 
+    @property
+    def can_learn(self) -> bool:
+        """Return that there is no budget to divide."""
+        return False
+
     def at(self, epsilon: float | None) -> FeatureSpec | None:
-        """Return the features: the noise is none they know of, and needs a finer grid."""
-        finer = msgspec.structs.replace(self.quiet, wire_bits=BITS)
-        return self.quiet if epsilon is None else finer
+        """Return the features, on a finer grid under noise; they know nothing of it."""
+        if epsilon is None:
+            return self.quiet
+        return msgspec.structs.replace(self.quiet, wire_bits=BITS)
 
     def spent(self, epsilon: float | None) -> None:  # noqa: ARG002
         """Return that there is no bound."""
