@@ -21,6 +21,8 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 EVERY_CORE := --numprocesses logical
+# Slow tests are no reason to print stacks after two minutes; tests/conftest.py gives them fifteen.
+PATIENT := --durations 10 -o faulthandler_timeout=600
 
 MAX_MODULE_LINES := 400
 MAX_FILE_KIB := 2048
@@ -64,8 +66,8 @@ ray: $(STAMP)
 	$(BIN)/pytest -m "ray and not slow"
 
 slow: $(STAMP)
-	$(BIN)/pytest $(EVERY_CORE) --durations 10 -m "slow and not ray"
-	$(BIN)/pytest --durations 10 -m "slow and ray"
+	$(BIN)/pytest $(EVERY_CORE) $(PATIENT) -m "slow and not ray"
+	$(BIN)/pytest $(PATIENT) -m "slow and ray"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
