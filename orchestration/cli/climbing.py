@@ -39,7 +39,7 @@ def climbed(
     quiet: set[str] = set()
     for ladder in ladders:
         for point in climb(ladder, ladder.epsilons, course, on_progress):
-            click.echo(f"{point.title}, epsilon {point.epsilon}", err=True)
+            click.echo(f"{point.title}, epsilon of a value {point.element_epsilon}", err=True)
             if point.element_epsilon is None and ladder.name in quiet:
                 continue
             quiet.add(ladder.name)
