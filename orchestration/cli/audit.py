@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from reports.audit import AuditRecord, Verdict
 
 __all__ = ["audit"]
+
+NOT_JUDGED: Final = 3
 
 
 @click.command(short_help="Test for leaks: a run, a scenario's protocol, or the audit itself.")
@@ -38,7 +41,10 @@ def audit(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Judge what parties and coalitions see; exit code 1 if somebody learns too much.
+    """Judge what parties and coalitions see.
+
+    Exit code 1 if somebody learns too much, 3 if nobody does as far as could be judged: a run
+    without recorded views is judged by its policy, costs and protocol only.
 
     TARGET is a run directory or a scenario. Of a scenario, its search protocol is played many
     times at small sizes in this process. Of a run, its recorded views are judged too
@@ -53,10 +59,16 @@ def audit(
         raise click.UsageError("name a run directory or a scenario, or give --self-test")
     folder = Path(target)
     verdicts = _of_run(folder, seed) if folder.is_dir() else _of_scenario(target, seed)
-    click.echo(_json(verdicts) if as_json else "\n".join(map(_line, verdicts)))
+    click.echo(_json(verdicts) if as_json else "\n".join([*map(_line, verdicts), _tally(verdicts)]))
     if folder.is_dir() and not as_json:
         _point_to_report(folder)
-    context.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+    context.exit(_exit_code(verdicts))
+
+
+def _exit_code(verdicts: Sequence[Verdict]) -> int:
+    if any(verdict.failed for verdict in verdicts):
+        return 1
+    return NOT_JUDGED if any(verdict.passed is None for verdict in verdicts) else 0
 
 
 def _self_test(seeds: int) -> SelfTest:
@@ -115,8 +127,20 @@ def _point_to_report(folder: Path) -> None:
 
 
 def _line(verdict: Verdict) -> str:
-    mark = "✓" if verdict.passed else "✗"
-    return f"{mark} {verdict.check}, {verdict.subject.replace('_', ' ')}: {verdict.detail}"
+    from reports.audit import MARKS
+
+    said = "" if verdict.state in {"good", "failed", "stated"} else f"{verdict.state}: "
+    subject = verdict.subject.replace("_", " ")
+    return f"{MARKS[verdict.state]} {verdict.check}, {subject}: {said}{verdict.detail}"
+
+
+def _tally(verdicts: Sequence[Verdict]) -> str:
+    """Return how many verdicts there are of each state, those that matter most first."""
+    from reports.audit import ORDER
+
+    states = Counter(verdict.state for verdict in verdicts)
+    counts = ", ".join(f"{states[name]:,} {name}" for name in ORDER if states[name])
+    return f"{len(verdicts):,} verdicts: {counts or 'nothing was judged'}"
 
 
 def _told(result: SelfTest) -> str:

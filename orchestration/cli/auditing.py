@@ -145,7 +145,7 @@ def _work(job: _Job) -> dict[str, Any]:
     sizes = Sizes() if job.seed <= len(OUTPUTS) else Sizes(wide_elements=0)
     scenario = _template(job.protocol, 16, _output(job))
     verdicts = audit_protocol(scenario, job.seed, sizes=sizes)
-    failed = [f"{v.check}, {v.subject}: {v.detail}" for v in verdicts if not v.passed]
+    failed = [f"{v.check}, {v.subject}: {v.detail}" for v in verdicts if v.failed]
     return {
         "protocol": job.protocol, "seed": job.seed, "output": _output(job),
         "passed": not failed, "failed": failed,
@@ -156,7 +156,7 @@ def _caught(leak: Leak, seed: int) -> dict[str, Any]:
     """Audit a leak on as many runs as its check needs."""
     scenario = _template(leak.protocol, leak.ring_bits, "bitmap")
     verdicts = audit_protocol(scenario, seed, leak, NEEDS.get(leak.check, QUICK))
-    noticed = [v for v in verdicts if not v.passed]
+    noticed = [v for v in verdicts if v.failed]
     return {
         "leak": leak.name, "protocol": leak.protocol, "what": leak.what, "check": leak.check,
         "caught": any(leak.noticed_by(v.check, v.subject) for v in noticed),

@@ -29,7 +29,7 @@ def views(run_dir: Path, party: str | None, coalition: str | None, out: Path | N
 
     opened = open_views(run_dir)
     wanted = [party] if party else list(opened.parties)
-    groups = [coalition.split(",")] if coalition else [[name] for name in wanted]
+    groups = [_members(coalition)] if coalition is not None else [[name] for name in wanted]
     for names in groups:
         pooled = opened.coalition(names)
         messages, arrays = pooled.messages(), list(pooled.arrays())
@@ -40,3 +40,16 @@ def views(run_dir: Path, party: str | None, coalition: str | None, out: Path | N
         if out is not None:
             line += f" -> {write_view(pooled, out / '+'.join(names))}"
         output().print(line)
+
+
+def _members(text: str) -> list[str]:
+    """Return the parties of a list as people write it: with spaces, with + or with commas.
+
+    Raises:
+        click.UsageError: it names nobody.
+    """
+    parts = (part.strip().replace(" ", "_") for part in text.replace("+", ",").split(","))
+    members = list(dict.fromkeys(part for part in parts if part))
+    if not members:
+        raise click.UsageError("--coalition names no party; for example dealer,model_provider")
+    return members

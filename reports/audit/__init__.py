@@ -7,11 +7,13 @@ from reports.audit.judge import CHECKS, judge
 from reports.audit.record import AuditRecord, keep_audit, read_audit
 from reports.audit.recorded import judge_run
 from reports.audit.rules import Rules
-from reports.audit.verdicts import ALPHA, Experiment, Verdict, Worlds
+from reports.audit.verdicts import ALPHA, MARKS, ORDER, Experiment, Verdict, Worlds
 
 __all__ = [
     "ALPHA",
     "CHECKS",
+    "MARKS",
+    "ORDER",
     "AuditRecord",
     "Experiment",
     "Rules",

@@ -24,4 +24,4 @@ def assumptions(rules: Rules) -> Verdict:
     """Say what is assumed, by shortcut of the policy; never fails."""
     shortcuts = (f"by {name}, {_TRUSTED.get(name, 'what it says')}" for name in rules.assumed)
     detail = "; ".join([f"taken on trust: {_ALWAYS}", *shortcuts])
-    return verdict("assumptions", "run", [], detail)
+    return verdict("assumptions", "run", [], detail, note="stated")

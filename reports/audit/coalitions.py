@@ -20,7 +20,7 @@ from protocol.parties import Party
 from protocol.views import Array, Trial, View
 from reports.audit.ring_algebra import Solved, determined
 from reports.audit.rules import Rules, Secret
-from reports.audit.verdicts import Verdict, verdict
+from reports.audit.verdicts import Note, Verdict, verdict
 
 __all__ = ["HELD_OUT", "Pool", "alike_in_size", "coalition"]
 
@@ -91,7 +91,8 @@ def coalition(pool: Pool, members: Sequence[Party], *, must_learn: bool = False)
         silent = must_learn and not names and pool.rules.lacks(members)
         wrong = ["the policy excludes this coalition, yet nothing was determined"]
         good = f"excluded by the trust model; determines {learned}"
-        return verdict(CHECK, subject, wrong if silent else [], good)
+        breaks: Note = "breaks, as declared" if names else ""
+        return verdict(CHECK, subject, wrong if silent else [], good, note=breaks)
     found = [f"determines {', '.join(names)}"] if names else []
     return verdict(CHECK, subject, found, f"determines nothing, over {pool.runs} runs")
 

@@ -55,7 +55,7 @@ def judge(
         if caught and until_caught and check.name in _COSTLY:
             return
         for found in check.run(experiment, rules, share):
-            caught |= not found.passed
+            caught |= found.failed
             yield found
 
 

@@ -40,8 +40,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> list[Verdict]:
-        """The verdicts that are not good, the first found first."""
-        return [verdict for verdict in self.verdicts if not verdict.passed]
+        """The verdicts that failed, the first found first."""
+        return [verdict for verdict in self.verdicts if verdict.failed]
 
     @property
     def false_alarm(self) -> float:

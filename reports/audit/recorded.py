@@ -20,22 +20,26 @@ from reports.audit.relations import relations
 from reports.audit.rules import Rules
 from reports.audit.single_use import single_use
 from reports.audit.uniformity import uniformity
-from reports.audit.verdicts import ALPHA, Verdict, verdict
+from reports.audit.verdicts import ALPHA, Verdict, not_judged, verdict
 from reports.checks import run_checks
 from reports.records import OBSERVATIONS, RunFiles, read_run
 from reports.views import VIEWS, open_views
 
-__all__ = ["RunTexts", "judge_run", "recorded_trial"]
+__all__ = ["NO_VIEWS", "RunTexts", "judge_run", "recorded_trial"]
 
 PIECE_BYTES: Final = 64 << 20
 # Longer than any pattern, so that none is cut in two.
 OVERLAP_BYTES: Final = 256
+NO_VIEWS: Final = (
+    "what each party saw was not recorded, so nothing is said of it here: run the scenario again "
+    "with --set capture=payloads, and audit that run"
+)
 
 
 def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     """Yield the verdicts on one run.
 
-    Without recorded views only policy and costs are judged, and a failed verdict says so.
+    Without recorded views only policy and costs are judged, and a verdict says what is not.
 
     Raises:
         DataError: the directory is no finished run, or its views cannot be read.
@@ -44,8 +48,7 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     yield from _checks(run)
     rules = Rules(run.policy, run.record.protection.insecure)
     if not (run_dir / VIEWS).is_dir():
-        text = "no views were recorded: run the scenario again with --set capture=payloads"
-        yield verdict("views", "run", [text], "")
+        yield not_judged("views", "run", NO_VIEWS)
         return
     trial = recorded_trial(run)
     yield flow_policy([trial], rules)

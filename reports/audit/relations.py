@@ -16,7 +16,7 @@ from protocol.views import Array, Trial
 from reports.audit.ring_algebra import determined
 from reports.audit.rules import SECRETS, Rules, Secret
 from reports.audit.streams import slices
-from reports.audit.verdicts import Verdict, verdict
+from reports.audit.verdicts import Note, Verdict, verdict
 
 __all__ = ["relations"]
 
@@ -47,7 +47,8 @@ def _judged(members: Sequence[Party], found: list[str], rules: Rules, *, must: b
         wrong = ["the policy excludes this coalition, yet nothing was determined"]
         silent = must and not found and rules.lacks(members)
         good = f"excluded by the trust model; determines {', '.join(found) or 'nothing'}"
-        return verdict(CHECK, subject, wrong if silent else [], good)
+        breaks: Note = "breaks, as declared" if found else ""
+        return verdict(CHECK, subject, wrong if silent else [], good, note=breaks)
     wrong = [f"determines {', '.join(found)}"] if found else []
     return verdict(CHECK, subject, wrong, "no element is a combination of what was seen")
 

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from protocol.views import Trial
 
-__all__ = ["ALPHA", "Experiment", "Verdict", "Worlds", "verdict"]
+__all__ = [
+    "ALPHA",
+    "MARKS",
+    "ORDER",
+    "Experiment",
+    "Note",
+    "State",
+    "Verdict",
+    "Worlds",
+    "not_judged",
+    "verdict",
+]
+
+Note = Literal["", "breaks, as declared", "stated"]
+State = Literal["good", "failed", "not judged", "breaks, as declared", "stated"]
+
+MARKS: Final[Mapping[State, str]] = {
+    "good": "✓", "failed": "✗", "not judged": "?", "breaks, as declared": "!", "stated": "i",
+}  # fmt: skip
+"""One sign for each state, for lists of verdicts."""
+ORDER: Final[tuple[State, ...]] = (
+    "failed", "not judged", "stated", "breaks, as declared", "good",
+)  # fmt: skip
+"""The states, those to read first in front."""
 
 ALPHA: Final = 1e-6
 SHOWN: Final = 3
@@ -21,18 +44,36 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         check: name of the check.
         subject: a party, a coalition (`a+b`), or `run`.
-        passed: whether nothing was found that the policy does not announce.
-        detail: what was compared, or what was found.
+        passed: whether nothing was found that the policy does not announce; None if the check
+            could not be made on this run.
+        detail: what was compared, what was found, or what to do to have it judged.
         tests: number of statistical tests; 0 for an exact check.
         alpha: probability of a false alarm of this verdict; 0 for an exact check.
+        note: what a verdict that did not fail says all the same: that these parties break the
+            protocol, as the policy declares, or what follows from what the policy announces.
     """
 
     check: str
     subject: str
-    passed: bool
+    passed: bool | None
     detail: str
     tests: int = 0
     alpha: float = 0.0
+    note: Note = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something was found; a check that was not made has not failed."""
+        return self.passed is False
+
+    @property
+    def state(self) -> State:
+        """The verdict in words."""
+        if self.passed is None:
+            return "not judged"
+        if not self.passed:
+            return "failed"
+        return self.note or "good"
 
 
 class Worlds(NamedTuple):
@@ -77,10 +118,17 @@ def verdict(
     *,
     tests: int = 0,
     alpha: float = 0.0,
+    note: Note = "",
 ) -> Verdict:
     """Fail with the first findings, or pass with a sentence on what was compared."""
     more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
     detail = "; ".join(found[:SHOWN]) + more if found else good
     return Verdict(
-        check=check, subject=subject, passed=not found, detail=detail, tests=tests, alpha=alpha
-    )
+        check=check, subject=subject, passed=not found, detail=detail, tests=tests, alpha=alpha,
+        note="" if found else note,
+    )  # fmt: skip
+
+
+def not_judged(check: str, subject: str, why: str) -> Verdict:
+    """Say that a check could not be made, why, and what to do."""
+    return Verdict(check=check, subject=subject, passed=None, detail=why)

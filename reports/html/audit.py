@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from protocol.flows import Policy
 from protocol.parties import Party
 from reports.audit.record import AuditRecord
 from reports.audit.rules import Rules
-from reports.audit.verdicts import Verdict
+from reports.audit.verdicts import ORDER, State, Verdict
 from reports.wording import counted, listed, party_name
 
 __all__ = ["AuditPart", "AuditView", "CheckRow", "CoalitionVerdict", "audit_view", "subject_name"]
@@ -26,10 +27,20 @@ _PLAYED: Final = (
 
 
 class Tally(NamedTuple):
-    """How many verdicts of one check on one kind of subject there are, and how many are good."""
+    """How many verdicts of one check on one kind of subject there are, and in which states."""
 
-    passed: int
     total: int
+    failed: int
+    unjudged: int
+    declared: int
+    stated: int
+
+    @classmethod
+    def of(cls, found: Sequence[Verdict]) -> Tally:
+        """Count some verdicts."""
+        states = Counter(verdict.state for verdict in found)
+        wanted: tuple[State, ...] = ("failed", "not judged", "breaks, as declared", "stated")
+        return cls(len(found), *(states[state] for state in wanted))
 
 
 class CheckRow(NamedTuple):
@@ -44,7 +55,7 @@ class CoalitionVerdict(NamedTuple):
 
     members: str
     excluded: bool
-    passed: bool
+    state: State
     detail: str
 
 
@@ -61,7 +72,7 @@ class AuditPart(NamedTuple):
 class AuditView(NamedTuple):
     """An audit as the page shows it; `first` is the failure that was found first."""
 
-    passed: bool
+    badge: Literal["good", "bad", "quiet"]
     sentence: str
     false_alarm: str
     when: str
@@ -77,8 +88,8 @@ def audit_view(record: AuditRecord | None, policy: Policy) -> AuditView | None:
     failed = record.failed
     kinds = ((_RECORDED, record.recorded), (_PLAYED, record.played))
     return AuditView(
-        passed=not failed,
-        sentence=_sentence(len(failed), len(record.verdicts)),
+        badge=_badge(record),
+        sentence=_sentence(Tally.of(record.verdicts)),
         false_alarm=_false_alarm(record),
         when=record.audited_utc,
         first=failed[0] if failed else None,
@@ -94,10 +105,25 @@ def subject_name(subject: str) -> str:
     return listed([party_name(party) for party in subject.split("+")])
 
 
-def _sentence(failed: int, total: int) -> str:
-    if not total:
+def _badge(record: AuditRecord) -> Literal["good", "bad", "quiet"]:
+    """Return the colour of an audit; one that judged only a part of a run is neither of both."""
+    tally = Tally.of(record.verdicts)
+    if tally.failed:
+        return "bad"
+    return "quiet" if tally.unjudged or not tally.total else "good"
+
+
+def _sentence(tally: Tally) -> str:
+    if not tally.total:
         return "nothing was judged"
-    return f"{failed:,} of {total:,} verdicts failed" if failed else f"all {total:,} verdicts good"
+    if tally.failed:
+        return f"{tally.failed:,} of {tally.total:,} verdicts failed"
+    if tally.unjudged:
+        return f"nothing failed, {tally.unjudged:,} of {tally.total:,} not judged"
+    if tally.declared:
+        broken = "excluded coalitions break the protocol, as declared"
+        return f"none of {tally.total:,} verdicts failed; {broken} ({tally.declared:,})"
+    return f"all {tally.total:,} verdicts good"
 
 
 def _false_alarm(record: AuditRecord) -> str:
@@ -117,7 +143,7 @@ def _part(title: str, note: str, found: Sequence[Verdict], policy: Policy) -> Au
         note,
         tuple(CheckRow(check, _cells(check, found, policy.parties)) for check in checks),
         tuple(_coalitions(found, policy)),
-        tuple(sorted(found, key=lambda verdict: verdict.passed)),
+        tuple(sorted(found, key=lambda verdict: ORDER.index(verdict.state))),
     )
 
 
@@ -125,7 +151,7 @@ def _cells(check: str, found: Sequence[Verdict], parties: Sequence[Party]) -> tu
     mine = [verdict for verdict in found if verdict.check == check]
     groups = [[v for v in mine if v.subject == subject] for subject in (WHOLE, *parties)]
     groups.append([v for v in mine if "+" in v.subject])
-    return tuple(Tally(sum(v.passed for v in group), len(group)) for group in groups)
+    return tuple(map(Tally.of, groups))
 
 
 def _coalitions(found: Sequence[Verdict], policy: Policy) -> list[CoalitionVerdict]:
@@ -134,7 +160,7 @@ def _coalitions(found: Sequence[Verdict], policy: Policy) -> list[CoalitionVerdi
         CoalitionVerdict(
             subject_name(verdict.subject),
             rules.excluded(_members(verdict.subject, policy)),
-            verdict.passed,
+            verdict.state,
             verdict.detail,
         )
         for verdict in found

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from protocol.parties import PHASES
 from reports.audit.record import AuditRecord
+from reports.audit.verdicts import MARKS, State
 from reports.disclosure import coalitions, matrix, openings, party_views, undeclared
 from reports.exports.dataflow import dataflow_svg
 from reports.exports.linddun import THREATS, ThreatTable
@@ -29,6 +30,10 @@ from reports.wording import count, counted, duration, party_name, size
 __all__ = ["render"]
 
 TEMPLATE: Final = "report.html.j2"
+_SHADES: Final[Mapping[State, str]] = {
+    "good": "ok", "failed": "wrong", "not judged": "open", "breaks, as declared": "open",
+    "stated": "open",
+}  # fmt: skip
 
 
 def render(run: RunFiles, summary: Mapping[str, Any], audit: AuditRecord | None = None) -> str:
@@ -159,5 +164,7 @@ def _environment() -> Environment:
         counted=counted,
         check=check_name,
         subject=subject_name,
+        mark=MARKS.__getitem__,
+        shade=_SHADES.__getitem__,
     )
     return environment

@@ -154,3 +154,19 @@ def test_a_large_file_that_is_no_array_is_refused_when_it_is_opened(tmp_path: Pa
     (tmp_path / "large.npy").write_bytes(bytes(2 * MAPPED_BYTES))
     with pytest.raises(ValueError, match="allow_pickle"):
         StoredArrays(tmp_path.resolve(), {"a": "large.npy"})
+
+
+@pytest.mark.parametrize(
+    "text", ["dealer,model_provider", "dealer, model_provider", "dealer + model provider"]
+)
+def test_a_coalition_is_written_as_people_write_it(run_dir: Path, text: str) -> None:
+    result = CliRunner().invoke(main, ["views", str(run_dir), "--coalition", text])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("dealer+model_provider: ")
+
+
+@pytest.mark.parametrize("text", ["", " , "])
+def test_a_coalition_of_nobody_is_a_usage_error(run_dir: Path, text: str) -> None:
+    result = CliRunner().invoke(main, ["views", str(run_dir), "--coalition", text])
+    assert result.exit_code == 2
+    assert "names no party" in result.output

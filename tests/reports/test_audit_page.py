@@ -66,7 +66,7 @@ def test_a_good_audit_stands_beside_the_checks(opened: EditableRun) -> None:
     assert "✓ Audit: all 6 verdicts good" in text
     assert "audited 2026-01-02 03:04 UTC" in text
     assert "at most 4.0e-07 for the whole audit, over 40 statistical tests" in text
-    assert "Model provider and Dealer must not happen ✓ as announced algebra compared" in text
+    assert "Model provider and Dealer must not happen ✓ good algebra compared" in text
     assert "First to fail" not in text
 
 

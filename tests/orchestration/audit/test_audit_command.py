@@ -49,7 +49,43 @@ def test_verdicts_are_kept_and_the_report_is_built_anew(run_dir: Path) -> None:
     assert record.played == [PLAYED]
     assert not record.failed
     total = len(record.recorded) + 1
-    assert f"Audit: all {total} verdicts good" in (run_dir / "report.html").read_text()
+    page = (run_dir / "report.html").read_text()
+    assert f"Audit: none of {total} verdicts failed; excluded coalitions break" in page
+
+
+def test_a_coalition_that_breaks_the_protocol_as_declared_is_no_green_tick(run_dir: Path) -> None:
+    result = CliRunner().invoke(main, ["audit", str(run_dir)])
+    assert result.exit_code == 0, result.output
+    (line,) = (
+        line
+        for line in result.output.splitlines()
+        if "coalition relations, model provider+dealer:" in line
+    )
+    assert line.startswith("! ")
+    assert "breaks, as declared" in line
+    assert "determines every element of rows" in line
+    page = (run_dir / "report.html").read_text()
+    assert "! breaks, as declared" in page
+    assert "✓ as announced" not in page
+
+
+def test_a_run_without_views_is_not_judged_which_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "audit_protocol", lambda *_: [PLAYED])
+    scenario = parse_scenario(SCENARIO, ["capture=none"])
+    bare = run_job(scenario, data_root=None, out_root=tmp_path, on_progress=ignore)
+    result = CliRunner().invoke(main, ["audit", str(bare)])
+    assert result.exit_code == 3, result.output
+    assert "? views, run: not judged: what each party saw was not recorded" in result.output
+    assert "--set capture=payloads" in result.output
+    assert "1 not judged" in result.output
+    page = (bare / "report.html").read_text()
+    assert '<p class="verdict quiet">? Audit: nothing failed, 1 of' in page
+    asked = CliRunner().invoke(main, ["audit", str(bare), "--json"])
+    assert asked.exit_code == 3
+    (open_one,) = (v for v in json.loads(asked.output) if v["passed"] is None)
+    assert open_one["check"] == "views"
 
 
 def test_a_leak_fails_the_command_and_stands_first_in_the_report(run_dir: Path) -> None:

@@ -102,5 +102,6 @@ def test_an_aborted_run_without_views_says_what_is_missing(tmp_path: Path) -> No
         )
     (failed,) = tmp_path.rglob("failed.json")
     result = CliRunner().invoke(main, ["audit", str(failed.parent)])
-    assert result.exit_code == 2
-    assert "recorded no views" in result.output
+    assert result.exit_code == 3
+    assert "was not recorded" in result.output
+    assert "all in the policy" in result.output
