@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestration.progress import OnProgress
 from protocol.errors import ScenarioError
@@ -25,12 +25,14 @@ class Networks(NamedTuple):
         student_path: its file; None where templates pass through.
         calibration: the feature calibration it was trained with.
         rgb: the unprotected baseline, where there is one.
+        record: how the provider's network was trained.
     """
 
     name: str
     student_path: str | None
     calibration: Calibration | None
     rgb: RgbEmbedder | None
+    record: dict[str, Any]
 
 
 def find_networks(
@@ -44,7 +46,7 @@ def find_networks(
     """
     kind = scenario.network.kind
     if kind == "identity":
-        return Networks("none: templates pass through", None, None, None)
+        return Networks("none: templates pass through", None, None, None, {})
     if kind == "shipped":
         return _shipped(scenario)
     return _adapted(scenario, data_root, dataset, on_progress)
@@ -113,7 +115,7 @@ def _opened(name: str, path: Path, rgb: RgbEmbedder, scenario: Scenario) -> Netw
         message = f"the network was made for {wrong}={getattr(student.spec, wrong)}"
         hint = "use those features, or network.kind: student to adapt one"
         raise ScenarioError(message, where=f"features.{wrong}", hint=hint)
-    return Networks(name, str(path), student.calibration, rgb)
+    return Networks(name, str(path), student.calibration, rgb, student.record)
 
 
 def _first_difference(student: StudentEmbedder, scenario: Scenario) -> str:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.acquaintance import acquaintance
 from orchestration.assembly import PartyBrief, brief_with, build_embedder, build_protector, row_form
 from orchestration.evaluation import cosine_scores
 from orchestration.networks import Networks, find_networks
@@ -28,7 +29,7 @@ from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.tensors import Tensor
 from scenarios.checks import scenario_warnings
 from scenarios.course import Course, scenario_course
-from scenarios.datasets import DataSet, open_scenario_data, split_scenario_data
+from scenarios.datasets import DataSet, Split, open_scenario_data, split_scenario_data
 from scenarios.resources import PREPARED_BYTES, material_bytes
 from scenarios.specs import Scenario
 
@@ -94,7 +95,11 @@ def prepare(
         _budget(scenario, networks.calibration),
         networks,
         form,
-        (*scenario_warnings(scenario), *split.warnings(), *notes),
+        (
+            *scenario_warnings(scenario),
+            *_met_before(networks, dataset, split, data_root),
+            *notes,
+        ),
     )
 
 
@@ -258,6 +263,15 @@ def _baseline(
     embeddings = np.concatenate(found)
     rows = len(course.gallery)
     return cosine_scores(embeddings[:rows], embeddings[rows:])
+
+
+def _met_before(
+    networks: Networks, dataset: DataSet, split: Split, data_root: Path | None
+) -> tuple[str, ...]:
+    """Say whom of this run the network's record knows."""
+    people = split.persons
+    found = acquaintance(networks.record, dataset, people, data_root)
+    return tuple(found.notes(len(people)))
 
 
 def _budget(scenario: Scenario, calibration: Calibration | None) -> PrivacyBudget | None:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestration.acquaintance import remember_people
 from orchestration.machine import user_cache
 from orchestration.progress import OnProgress, Progress
 from parties.model_provider import (
@@ -182,8 +183,7 @@ def _cache_folder() -> Path:
 
 
 def _keep(student: Student, dataset: DataSet, out: Path) -> None:
-    student.record["data"] = dataset.name
-    student.record["people"] = len(dataset.training_identities())
+    remember_people(student.record, dataset)
     save_student(student, out)
 
 

@@ -147,11 +147,6 @@ def _data_warnings(scenario: Scenario) -> Iterator[str]:
         yield "Synthetic faces from a generator: accuracy says nothing about real people."
     if data.kind == "templates":
         yield "Random templates, no faces: the run measures cost and correctness, not accuracy."
-    if data.kind in ("lfw", "folder") and data.people == "all" and network.kind == "student":
-        yield (
-            "data.people is all: some of these people were in the pictures the network was "
-            "adapted on; compare with data.people: test before quoting accuracy."
-        )
     if data.kind == "lfw" and network.teacher == "ms1m" and network.kind == "student":
         yield "The ms1m teacher very likely saw LFW people; the casia teacher is the fairer one."
     if data.kind in ("lfw", "folder") and network.kind == "shipped":

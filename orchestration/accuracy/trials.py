@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestration.accuracy.sources import Embeddings, Source, embed_all, stored_embeddings
+from orchestration.acquaintance import Acquaintance, acquaintance
 from orchestration.progress import OnProgress
 from protocol.errors import DataError, ScenarioError
 from scenarios.datasets import DataSet, FolderFaces, LfwFaces
@@ -101,9 +102,11 @@ def run_faces(
         ScenarioError: two networks that are not complementary, or nobody is left to test on.
     """
     dataset = open_faces(data, root, reverse=False)
-    seen = [_seen(source, data, root) for source in sources]
+    knows = [_knows(source, dataset, root) for source in sources]
+    seen = [found.met for found in knows]
     people = _people(dataset, seen, which)
     lists, notes = _pair_lists(dataset, people, root, seed), _notes(sources, seen, which)
+    notes += [note for found in knows if not found.known for note in found.notes(len(people))]
     embeddings: dict[str, Embeddings] = {}
     for number, source in enumerate(sources):
         own = [person for person in people if _judge(person, seen) == number]
@@ -195,12 +198,12 @@ def _embedder(source: Source):  # type: ignore[no-untyped-def]  # noqa: ANN202
     return source.embed
 
 
-def _seen(source: Source, data: str, root: Path | None) -> frozenset[str]:
-    """Return the people of this data set the network was adapted on."""
-    if source.trained_on is None or source.trained_on in ("synthetic", "unknown"):
-        return frozenset()
-    opened = open_faces(data, root, reverse=source.trained_on == "lfw-reversed")
-    return frozenset(opened.training_identities() if opened.name == source.trained_on else ())
+def _knows(source: Source, dataset: DataSet, root: Path | None) -> Acquaintance:
+    """Return whom of this data set the network was adapted on."""
+    if source.trained_on is None:
+        return acquaintance({}, dataset, (), root)
+    record = {**source.record, "data": source.trained_on}
+    return acquaintance(record, dataset, dataset.identities, root)
 
 
 def _judge(person: str, seen: Sequence[frozenset[str]]) -> int:

@@ -117,6 +117,7 @@ def _opened(name: str, root: Path | None, pixel_epsilon: float | None) -> Source
 def _answer(
     trial: Trial, asked: dict[str, Any], record: dict[str, Any], *, as_json: bool, out: Path | None
 ) -> None:
+    from orchestration.acquaintance import public_record
     from orchestration.cli.results import finish
     from reports.recognition import judge_pairs, judge_people
     from reports.recognition_text import recognition_lines
@@ -132,7 +133,7 @@ def _answer(
         "asked": asked,
         "data": trial.data,
         "notes": trial.notes,
-        "training": record,
+        "training": public_record(record),
         "pairs": pairs,
         "people": people,
     }

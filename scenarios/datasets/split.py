@@ -25,7 +25,8 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         mated: other pictures of enrolled people.
         unmated: pictures of people who are not enrolled.
         people: the pool drawn from, test or all.
-        seen_in_training: people of this split who are training people; 0 for pool test.
+        seen_in_training: people of this split who are training people of the data set; 0 for pool
+            test. Whom the network saw is in its own record: see `orchestration.acquaintance`.
     """
 
     gallery: tuple[Pair, ...]
@@ -39,15 +40,10 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         """Mated probes, then unmated probes."""
         return self.mated + self.unmated
 
-    def warnings(self) -> list[str]:
-        """Return what a reader of accuracy figures must know about this split."""
-        if not self.seen_in_training:
-            return []
-        text = (
-            f"{self.seen_in_training} people of this split are training people: a network adapted "
-            "on them has seen them, so accuracy is optimistic; compare with data.people: test."
-        )
-        return [text]
+    @property
+    def persons(self) -> frozenset[str]:
+        """Everybody pictured; those enrolled while the gallery is searched, too."""
+        return frozenset(identity for identity, _ in (*self.gallery, *self.unmated))
 
 
 def split_open_set(

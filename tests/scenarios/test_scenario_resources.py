@@ -170,7 +170,6 @@ def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPa
         (("features.epsilon=4",), "unbounded"),
         (("data.kind=lfw",), "synthetic faces only"),
         (("data.kind=lfw", "network.kind=student"), "casia"),
-        (("data.kind=lfw", "network.kind=student", "data.people=all"), "adapted on"),
     ],
 )
 def test_what_a_reader_must_know_is_warned_about(overrides: tuple[str, ...], word: str) -> None:

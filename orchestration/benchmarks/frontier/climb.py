@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from orchestration.accuracy.sources import Source
 from orchestration.accuracy.trials import Trial, run_faces
+from orchestration.acquaintance import remember_people
 from orchestration.benchmarks.frontier.ladders import Ladder, bounds
 from orchestration.benchmarks.inputs.measure import AttackFaces, AttackPoint, attack_points
 from orchestration.progress import OnProgress, Progress
@@ -223,8 +224,7 @@ def _train(
         targets=course.targets,
         client=ladder.client(place.epsilon),
     )
-    student.record["data"] = course.dataset.name
-    student.record["people"] = len(course.dataset.training_identities())
+    remember_people(student.record, course.dataset)
     save_student(student, place.path)
     checkpoint.unlink(missing_ok=True)
 
