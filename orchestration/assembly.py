@@ -164,6 +164,14 @@ class _PassThrough:
         empty = np.zeros((len(pictures), 0), dtype=np.uint8)
         return ProtectedBatch(frequency=pictures, colour=empty)
 
+    def complaint(self, batch: ProtectedBatch) -> str | None:
+        values, maps = batch.frequency, batch.colour
+        if values.shape != (len(values), self.dimension) or values.dtype != np.float32:
+            return f"templates {values.shape} {values.dtype}, not of {self.dimension} float32"
+        if maps.shape != (len(values), 0) or maps.dtype != np.uint8:
+            return f"colour maps {maps.shape} with templates, which have none"
+        return None if np.isfinite(values).all() else "templates that are not finite"
+
     def embed(self, batch: ProtectedBatch) -> npt.NDArray[Any]:
         return batch.frequency
 

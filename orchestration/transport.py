@@ -45,7 +45,7 @@ class Mailbox:
         """
         label = inbound.label
         if label in self._arrived:
-            text = f"sent {label.kind} of {label.session[:32]}, round {label.round}, twice"
+            text = f"sent {label.kind} of {label.session}, round {label.round}, twice"
             raise PeerMisbehaviourError(text, where=f"{label.sender} -> {self._party}")
         self._arrived.add(label)
         self._frames[label] = inbound
@@ -61,7 +61,7 @@ class Mailbox:
             PeerMisbehaviourError: a frame is left.
         """
         for label in self._frames:
-            text = f"sent a {label.kind} nobody asked for in {label.session[:32]}"
+            text = f"sent a {label.kind} nobody asked for in {label.session}"
             raise PeerMisbehaviourError(text, where=f"{label.sender} -> {self._party}")
 
 
@@ -111,7 +111,8 @@ class PartyChannel:
     async def receive(self, sender: Party, kind: type[M], at: At) -> M:
         """Wait for a message and journal it; waiting does not count as computing."""
         busy_s = perf_counter() - self._busy_since
-        inbound = await self._inbox.take(Label(sender, kind.__name__, at.session, at.round))
+        label = Label(sender, kind.__name__, at.session, at.phase, at.round)
+        inbound = await self._inbox.take(label)
         message = inbound.frame.message
         if not isinstance(message, kind):
             raise LocalProtocolError(f"asked for {kind.__name__}, got {kind_of(message)}")

@@ -14,6 +14,7 @@ from protocol.mapping import KeyRing, MappingKey, RowForm
 from protocol.messages import Embeddings, ProtectedFeatures
 from protocol.parties import MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
+from protocol.received import checked_reals
 from protocol.roles import Observation
 from protocol.search.protocols import protocol_named
 from protocol.sharing.prg import RandomBytes
@@ -88,7 +89,8 @@ class Client:
         at = At(step.session, "enrol")
         await self._send_features(channel, self._gallery.load(start, step.size), at)
         message = await channel.receive(MODEL_PROVIDER, Embeddings, at)
-        embeddings = message.values.array()
+        size = (step.size, self._form.embedding_length)
+        embeddings = checked_reals(message.values, size, MODEL_PROVIDER)
         rows = self._map_rows(embeddings, start)
         await self._side.share_rows(channel, step, self._ring.encode(rows))
         self._rows[start : start + step.size] = rows
@@ -103,8 +105,8 @@ class Client:
         """
         values = embeddings.astype(np.float64)
         norms = np.linalg.norm(values, axis=1, keepdims=True)
-        if not (np.isfinite(values).all() and (norms > 0).all()):
-            raise PeerMisbehaviourError("returned an unusable embedding", where=MODEL_PROVIDER)
+        if not (norms > 0).all():
+            raise PeerMisbehaviourError("returned an embedding of zeros", where=MODEL_PROVIDER)
         keys = [self._key(start + index) for index in range(len(values))]
         return self._form.map_rows(values / norms, keys)
 

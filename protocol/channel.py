@@ -6,7 +6,7 @@ on both sides, whatever the flow policy does not declare.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from protocol.errors import PeerMisbehaviourError, PolicyViolationError
 from protocol.flows import Flow, Policy
@@ -21,6 +21,11 @@ from protocol.messages import (
 from protocol.parties import Party, Phase
 
 __all__ = ["At", "Channel", "Endpoint", "Inbound", "Label", "Outbound"]
+
+MAX_AHEAD: Final = 4096
+"""How many frames of a link may overtake one that is missing; runtimes keep fewer under way."""
+MAX_CLOCK_STEP: Final = 1 << 32
+"""How far a peer's logical clock may be ahead: more events than any run has."""
 
 M = TypeVar("M", bound=Message)
 
@@ -39,6 +44,7 @@ class Label(NamedTuple):
     sender: Party
     kind: str
     session: str
+    phase: Phase
     round: int
 
 
@@ -50,7 +56,7 @@ class Channel(Protocol):
         ...
 
     async def receive(self, sender: Party, kind: type[M], at: At) -> M:
-        """Wait for the message of this kind, session and round from `sender`."""
+        """Wait for the message of this kind, session, phase and round from `sender`."""
         ...
 
 
@@ -74,7 +80,7 @@ class Inbound(NamedTuple):
         """The label a waiting receiver asks for."""
         envelope = self.frame.envelope
         kind = kind_of(self.frame.message)
-        return Label(envelope.sender, kind, envelope.session, envelope.round)
+        return Label(envelope.sender, kind, envelope.session, envelope.phase, envelope.round)
 
 
 class Endpoint:
@@ -87,7 +93,7 @@ class Endpoint:
         self._run = run
         self._insecure = insecure
         self._sent: dict[Party, int] = {}
-        self._seen: dict[Party, set[int]] = {}
+        self._arrived: dict[Party, _Arrived] = {}
 
     def outbound(self, receiver: Party, message: Message, at: At) -> Outbound:
         """Number and encode a message.
@@ -112,7 +118,8 @@ class Endpoint:
 
         Raises:
             DecodeError: the bytes are not a frame.
-            PeerMisbehaviourError: wrong run, wrong receiver, undeclared flow or a replay.
+            PeerMisbehaviourError: wrong run, wrong receiver, undeclared flow, a replay, a number
+                far beyond those that are missing, or an impossible clock.
         """
         frame = decode_frame(wire)
         envelope = frame.envelope
@@ -126,19 +133,51 @@ class Endpoint:
             raise self._accuse(envelope, "a frame the flow policy does not declare") from error
         if flow.step != envelope.step:
             raise self._accuse(envelope, "a frame under the wrong step")
-        self._refuse_replay(envelope)
+        if envelope.lamport > self.lamport + MAX_CLOCK_STEP:
+            raise self._accuse(envelope, "a frame from an impossible logical time")
+        self._note_arrival(envelope)
         return Inbound(frame, flow, len(wire))
 
     def consumed(self, inbound: Inbound) -> None:
         """Advance the logical clock past a frame the program has now received."""
         self.lamport = max(self.lamport, inbound.frame.envelope.lamport) + 1
 
-    def _refuse_replay(self, envelope: Envelope) -> None:
-        seen = self._seen.setdefault(envelope.sender, set())
-        if envelope.sequence in seen:
+    def refuse_gaps(self) -> None:
+        """Check, once all programs have ended, that no frame of any link is missing.
+
+        Raises:
+            PeerMisbehaviourError: a peer numbered a frame that never came.
+        """
+        for sender, arrived in self._arrived.items():
+            if arrived.early:
+                text = f"never delivered frame {arrived.following} of this link, but later ones"
+                raise PeerMisbehaviourError(text, where=f"{sender} -> {self.party}")
+
+    def _note_arrival(self, envelope: Envelope) -> None:
+        arrived = self._arrived.setdefault(envelope.sender, _Arrived())
+        if not arrived.is_new(envelope.sequence):
             raise self._accuse(envelope, "a frame that was delivered before")
-        seen.add(envelope.sequence)
+        if envelope.sequence > arrived.following + MAX_AHEAD:
+            raise self._accuse(envelope, "a frame whose number skips many others")
+        arrived.add(envelope.sequence)
 
     def _accuse(self, envelope: Envelope, what: str) -> PeerMisbehaviourError:
-        where = f"{envelope.sender} -> {self.party}, session {envelope.session[:32]}"
+        where = f"{envelope.sender} -> {self.party}, session {envelope.session}"
         return PeerMisbehaviourError(f"received {what}", where=where, hint="the run is aborted")
+
+
+class _Arrived:
+    """Which frames of one link have arrived: all before `following`, and some that overtook it."""
+
+    def __init__(self) -> None:
+        self.following = 0
+        self.early: set[int] = set()
+
+    def is_new(self, sequence: int) -> bool:
+        return sequence >= self.following and sequence not in self.early
+
+    def add(self, sequence: int) -> None:
+        self.early.add(sequence)
+        while self.following in self.early:
+            self.early.remove(self.following)
+            self.following += 1

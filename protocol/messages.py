@@ -8,7 +8,7 @@ adds kinds by subclassing `Message`; the flow policy decides who may say them.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, Union
+from typing import Annotated, Final, TypeAlias, Union
 
 import msgspec
 
@@ -17,7 +17,11 @@ from protocol.parties import Party, Phase
 from protocol.tensors import Tensor
 
 __all__ = [
+    "MAX_CLOCK",
+    "MAX_COUNT",
     "MAX_FRAME_BYTES",
+    "MAX_NAME_LENGTH",
+    "Count",
     "CountShares",
     "DecisionShares",
     "DeleteRows",
@@ -51,6 +55,16 @@ __all__ = [
 ]
 
 MAX_FRAME_BYTES: Final = 1 << 30
+MAX_NAME_LENGTH: Final = 64
+"""Characters of a run, session or step name: envelopes are kept in journals and error texts."""
+MAX_COUNT: Final = (1 << 31) - 1
+"""Largest number of rows, probes, searches, rounds or frames of a link."""
+MAX_CLOCK: Final = 1 << 62
+"""Largest logical time; what one frame may add to it is bounded by the endpoint."""
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+Clock: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_CLOCK)]
 
 
 class Message(
@@ -82,7 +96,7 @@ class GallerySeed(Message, frozen=True):
     """Server 0's share of new gallery rows, as the seed it expands to."""
 
     seed: Tensor
-    rows: int
+    rows: Count
 
 
 class GalleryShares(Message, frozen=True):
@@ -100,9 +114,9 @@ class MaskedGallery(Message, frozen=True):
 class MaterialRequest(Message, frozen=True):
     """Request for single-use material of some searches: so many probes against so many rows."""
 
-    searches: int
-    probes: int
-    rows: int
+    searches: Count
+    probes: Count
+    rows: Count
 
 
 class QueryCorrections(Message, frozen=True):
@@ -118,7 +132,7 @@ class SearchReady(Message, frozen=True):
 class DeleteRows(Message, frozen=True):
     """Row numbers the client withdraws from the gallery."""
 
-    rows: tuple[int, ...]
+    rows: tuple[Count, ...]
 
 
 class MaskedProbes(Message, frozen=True):
@@ -185,15 +199,15 @@ class ScoreShares(Message, frozen=True):
 class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Who says it to whom, where in the run it belongs, and in which order."""
 
-    run: str
-    session: str
-    sequence: int
+    run: Name
+    session: Name
+    sequence: Count
     phase: Phase
-    step: str
-    round: int
+    step: Name
+    round: Count
     sender: Party
     receiver: Party
-    lamport: int
+    lamport: Clock
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

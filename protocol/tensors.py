@@ -15,6 +15,8 @@ __all__ = ["ALLOWED_DTYPES", "MAX_DIMENSIONS", "Tensor"]
 
 ALLOWED_DTYPES: Final = frozenset({"<u1", "<u2", "<u4", "<u8", "<i2", "<i4", "<f4"})
 MAX_DIMENSIONS: Final = 4
+MAX_EMPTY_ELEMENTS: Final = 1 << 40
+"""Largest product of the sides that are not 0: beside a 0 any others would fit the length."""
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -42,11 +44,14 @@ class Tensor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         """Return the array as a read-only view of the received bytes.
 
         Raises:
-            DecodeError: unknown dtype, negative or too many dimensions, or a wrong length.
+            DecodeError: unknown dtype, sides that no array has, too many of them, or a wrong
+                length.
         """
         if self.dtype not in ALLOWED_DTYPES:
             raise DecodeError("tensor dtype is not on the allow-list")
         if len(self.shape) > MAX_DIMENSIONS or any(size < 0 for size in self.shape):
+            raise DecodeError("tensor shape is not acceptable")
+        if prod(size or 1 for size in self.shape) > MAX_EMPTY_ELEMENTS:
             raise DecodeError("tensor shape is not acceptable")
         dtype = np.dtype(self.dtype)
         if prod(self.shape) * dtype.itemsize != self.data.nbytes:

@@ -123,7 +123,8 @@ class _Scheduler:
         finally:
             for step in self._steps.values():
                 step.close()
-        for inbox in self._inboxes.values():
+        for party, inbox in self._inboxes.items():
+            self._endpoints[party].refuse_gaps()
             inbox.mailbox.refuse_leftovers()
         return {
             party: PartyOutcome(channel.events, self._observed[party])

@@ -91,8 +91,9 @@ class PartyActor:
         return encode(Report())
 
     async def finish(self) -> bytes:
-        """Check, once all programs have ended, that no frame is left; returns a `Report`."""
+        """Check, once all programs have ended, that no frame is missing or left: a `Report`."""
         try:
+            self._endpoint.refuse_gaps()
             self._inbox.refuse_leftovers()
         except Exception as error:  # noqa: BLE001 - nothing foreign may leave the actor
             return encode(report_of(error, self._header.party))

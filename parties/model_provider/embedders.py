@@ -16,6 +16,7 @@ from parties.model_provider.published import Arrays, load_state, read_arrays, wr
 from parties.model_provider.student import InputTransform, StudentDesign, StudentNetwork
 from protocol.errors import BautaError, DataError
 from protocol.features import Calibration, FeatureSpec, ProtectedBatch
+from protocol.features.spec import upload_complaint
 
 __all__ = ["Student", "StudentEmbedder", "load_student", "read_student", "save_student"]
 
@@ -52,6 +53,10 @@ class StudentEmbedder:
         self.dimension = student.network.design.dimension
         self._network = student.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._transform = InputTransform(student.spec, student.calibration)
+
+    def complaint(self, batch: ProtectedBatch) -> str | None:
+        """Say why an upload cannot be embedded; None if it can."""
+        return upload_complaint(batch, self.spec)
 
     def embed(self, batch: ProtectedBatch) -> NDArray[np.float32]:
         """Return float32 `[B,dimension]`, not normalised."""

@@ -29,6 +29,10 @@ class Embedder(Protocol):
 
     dimension: int
 
+    def complaint(self, batch: ProtectedBatch) -> str | None:
+        """Say why an upload cannot be embedded, by shape, type or value; None if it can."""
+        ...
+
     def embed(self, batch: ProtectedBatch) -> npt.NDArray[np.float32]:
         """Return one embedding [B,d] per protected input, not normalised."""
         ...
@@ -70,9 +74,13 @@ class ModelProvider:
     async def _embed(self, channel: Channel, at: At, pictures: int) -> npt.NDArray[np.float32]:
         message = await channel.receive(CLIENT, ProtectedFeatures, at)
         batch = ProtectedBatch(message.frequency.array(), message.colour.array())
-        if len(batch.frequency) != pictures:
-            text = f"sent {len(batch.frequency)} inputs where {pictures} were agreed"
-            raise PeerMisbehaviourError(text, where=f"{CLIENT}, {at.session}")
+        where = f"{CLIENT}, {at.session}"
+        if batch.frequency.ndim == 0 or len(batch.frequency) != pictures:
+            text = f"sent inputs {batch.frequency.shape} where {pictures} were agreed"
+            raise PeerMisbehaviourError(text, where=where)
+        complaint = self._embedder.complaint(batch)
+        if complaint is not None:
+            raise PeerMisbehaviourError(f"sent {complaint}", where=where)
         return self._embedder.embed(batch)
 
     def _observed(self) -> Observation:

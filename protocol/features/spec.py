@@ -23,6 +23,7 @@ __all__ = [
     "Selection",
     "check_pictures",
     "frequency_channels",
+    "upload_complaint",
 ]
 
 EDGE: Final = 112
@@ -210,6 +211,19 @@ class ProtectedBatch:
     def nbytes(self) -> int:
         """Tensor bytes of the batch."""
         return self.frequency.nbytes + self.colour.nbytes
+
+
+def upload_complaint(batch: ProtectedBatch, spec: FeatureSpec) -> str | None:
+    """Say what is wrong with protected inputs that a peer sent for `spec`; None if nothing is."""
+    tail, kind = (EDGE, EDGE), "uint8" if spec.wire_bits == 8 else "uint16"
+    agreed = (
+        ("frequencies", batch.frequency, (spec.frequency_channels, *tail), kind),
+        ("colour maps", batch.colour, (spec.colour_channels, *tail), "uint8"),
+    )
+    for name, array, shape, dtype in agreed:
+        if array.shape != (len(batch.frequency), *shape) or array.dtype != dtype:
+            return f"{name} {array.shape} {array.dtype} where {shape} {dtype} each were agreed"
+    return None
 
 
 def check_pictures(pictures: NDArray[uint8]) -> None:

@@ -61,7 +61,7 @@ class FoldedForm:
             message = f"the cohort has shape {cohort.shape}, expected [c, {dimension}]"
             raise LocalProtocolError(message)
         self.fold = Fold(cohort, spec.blocks, spec.whitening)
-        self.dimension = self.fold.length
+        self.embedding_length, self.dimension = dimension, self.fold.length
         self.score_unit = float(scale * scale)
         self.max_abs_score = scale * scale
         self._kept, self._scale = spec.kept, scale

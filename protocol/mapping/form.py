@@ -31,6 +31,11 @@ class RowForm(Protocol):
         ...
 
     @property
+    def embedding_length(self) -> int:
+        """Entries n of the embeddings it takes."""
+        ...
+
+    @property
     def score_unit(self) -> float:
         """Ring units per unit of cosine."""
         ...
@@ -64,7 +69,7 @@ class PlainForm:
 
     def __init__(self, dimension: int, ring_bits: int, scale: int) -> None:
         check_scale(scale, ring_bits)
-        self.dimension = dimension
+        self.dimension = self.embedding_length = dimension
         self.score_unit = float(scale * scale)
         self.max_abs_score = scale * scale
         self._scale = scale

@@ -41,6 +41,7 @@ class MappedForm:
     A row or probe longer than any the cohort suggests by a tenth is shrunk, which lowers scores.
 
     Attributes:
+        embedding_length: entries n of the embeddings it takes.
         dimension: D = m n entries per row and probe, plus cross features where the norm is
             quadratic, plus a constant one where not centred.
         score_unit: ring units per unit of cosine.
@@ -73,6 +74,7 @@ class MappedForm:
         if cohort.ndim != 2 or cohort.shape[1] != dimension:
             message = f"the cohort has shape {cohort.shape}, expected [c, {dimension}]"
             raise LocalProtocolError(message)
+        self.embedding_length = dimension
         self._constant = not spec.centred
         self._scale = scale
         self._public = PublicCohort(

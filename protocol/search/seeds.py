@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.channel import At, Channel
+from protocol.errors import PeerMisbehaviourError
 from protocol.messages import GallerySeed, SeedGrant
 from protocol.parties import Party
+from protocol.received import checked_seed
 from protocol.sharing.additive import GALLERY_ROWS, expand_share
 from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
 from protocol.sharing.ring import Ring, RingArray
@@ -32,11 +34,24 @@ async def grant_seed(
 
 
 async def granted_seed(channel: Channel, sender: Party, at: At = SETUP) -> CorrelationSource:
-    """Receive the seed that another party drew."""
+    """Receive the seed that another party drew.
+
+    Raises:
+        PeerMisbehaviourError: what came is no seed.
+    """
     grant = await channel.receive(sender, SeedGrant, at)
-    return CorrelationSource(Seed(grant.seed.array().tobytes()))
+    return CorrelationSource(checked_seed(grant.seed, sender))
 
 
-def expanded_rows(message: GallerySeed, size: tuple[int, int], ring: Ring) -> RingArray:
-    """Return the share of new rows [n,D] that the client sent as a seed."""
-    return expand_share(Seed(message.seed.array().tobytes()), GALLERY_ROWS, size, ring)
+def expanded_rows(
+    message: GallerySeed, size: tuple[int, int], ring: Ring, sender: Party
+) -> RingArray:
+    """Return the share of new rows [n,D] that another party sent as a seed.
+
+    Raises:
+        PeerMisbehaviourError: it is no seed, or for another number of rows than agreed.
+    """
+    if message.rows != size[0]:
+        text = f"sent a seed for {message.rows} rows where {size[0]} were agreed"
+        raise PeerMisbehaviourError(text, where=sender)
+    return expand_share(checked_seed(message.seed, sender), GALLERY_ROWS, size, ring)

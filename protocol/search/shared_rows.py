@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.channel import At, Channel
+from protocol.errors import PeerMisbehaviourError
 from protocol.gallery import SlotTable
 from protocol.messages import DeleteRows
 from protocol.parties import CLIENT
@@ -16,7 +17,7 @@ from protocol.search.scores import score_shares
 from protocol.search.shape import SearchShape, search_shape
 from protocol.sharing.ring import Ring, RingArray
 
-__all__ = ["SharedRows"]
+__all__ = ["SharedRows", "receive_deletion"]
 
 
 class SharedRows:
@@ -48,7 +49,7 @@ class SharedRows:
 
     async def delete(self, channel: Channel, step: Step) -> None:
         """Drop the rows the client withdraws from every matrix."""
-        await channel.receive(CLIENT, DeleteRows, At(step.session, "enrol"))
+        await receive_deletion(channel, step)
         for source, target in self._table.delete(step.rows):
             for matrix in self.matrices:
                 matrix[target] = matrix[source]
@@ -75,3 +76,15 @@ class SharedRows:
         for step in searches:
             yield step, products[start : start + step.size]
             start += step.size
+
+
+async def receive_deletion(channel: Channel, step: Step) -> None:
+    """Wait for the client's word that it withdraws the rows of a step.
+
+    Raises:
+        PeerMisbehaviourError: it withdraws other rows than the public plan says.
+    """
+    message = await channel.receive(CLIENT, DeleteRows, At(step.session, "enrol"))
+    if message.rows != step.rows:
+        text = f"withdraws {len(message.rows)} rows that are not those of the public plan"
+        raise PeerMisbehaviourError(text, where=f"{CLIENT}, {step.session}")

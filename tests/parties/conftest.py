@@ -33,7 +33,7 @@ class IntegerForm:
     max_abs_score = 2**30
 
     def __init__(self, dimension: int) -> None:
-        self.dimension = dimension
+        self.dimension = self.embedding_length = dimension
 
     def ring_threshold(self, cosine: float) -> int:
         return int(cosine)
@@ -52,10 +52,17 @@ class IntegerForm:
 class Passing:
     """Protector and embedder in one: what is sent is what is embedded."""
 
-    dimension = 0
+    def __init__(self, dimension: int = 0) -> None:
+        self.dimension = dimension
 
     def protect(self, values: np.ndarray) -> ProtectedBatch:
         return ProtectedBatch(values, np.zeros((len(values), 0), np.uint8))
+
+    def complaint(self, batch: ProtectedBatch) -> str | None:
+        values, maps = batch.frequency, batch.colour
+        fits = values.shape == (len(values), self.dimension) and values.dtype == np.float32
+        plain = maps.shape == (len(values), 0) and maps.dtype == np.uint8
+        return None if fits and plain and np.isfinite(values).all() else "no templates"
 
     def embed(self, batch: ProtectedBatch) -> np.ndarray:
         return batch.frequency
@@ -107,7 +114,7 @@ def cast(
 ) -> dict[Party, RoleProgram]:
     """Return the four parties for integer rows and probes."""
     form = IntegerForm(plan.dimension)
-    passing = Passing()
+    passing = Passing(plan.dimension)
     makers: dict[Party, Callable[[], RoleProgram]] = {
         "client": lambda: UnitFree(
             plan, passing, form, Table(rows), Table(probes), random_bytes("client")

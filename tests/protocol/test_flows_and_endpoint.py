@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from itertools import product
 
+import msgspec
 import numpy as np
 import pytest
 
-from protocol.channel import At, Endpoint
+from protocol.channel import MAX_AHEAD, MAX_CLOCK_STEP, At, Endpoint
 from protocol.errors import PeerMisbehaviourError, PolicyViolationError
 from protocol.messages import (
+    MAX_CLOCK,
     MaskedProbes,
     ScoreShares,
+    SearchReady,
     decode_frame,
     encode_frame,
     message_kinds,
@@ -123,8 +126,6 @@ def test_frames_arrive_once_at_the_right_party_in_the_right_run() -> None:
     ("field", "value"), [("phase", "offline"), ("step", "decision"), ("sender", "client")]
 )
 def test_the_receiver_refuses_forged_labels(field: str, value: str) -> None:
-    import msgspec
-
     sender = Endpoint("model_provider", "run", NOTHING, DEALER)
     frame = decode_frame(sender.outbound("gallery_holder", probe_message(), ONLINE).wire)
     forged = msgspec.structs.replace(
@@ -138,3 +139,51 @@ def test_sequence_numbers_count_per_link() -> None:
     endpoint = Endpoint("model_provider", "run", NOTHING, DEALER)
     frames = [endpoint.outbound("gallery_holder", probe_message(), ONLINE).frame for _ in range(3)]
     assert [frame.envelope.sequence for frame in frames] == [0, 1, 2]
+
+
+def frames_of(count: int) -> list[bytes]:
+    """Return wire bytes of the first frames of one link."""
+    sender = Endpoint("model_provider", "run", NOTHING, DEALER)
+    return [sender.outbound("gallery_holder", probe_message(), ONLINE).wire for _ in range(count)]
+
+
+def renumbered(wire: bytes, **fields: int) -> bytes:
+    """Return a frame with another envelope."""
+    frame = decode_frame(wire)
+    envelope = msgspec.structs.replace(frame.envelope, **fields)
+    return encode_frame(msgspec.structs.replace(frame, envelope=envelope))
+
+
+def test_frames_may_overtake_each_other_and_each_arrives_once() -> None:
+    receiver = Endpoint("gallery_holder", "run", NOTHING, DEALER)
+    wires = frames_of(4)
+    for number in (2, 0, 3):
+        receiver.inbound(wires[number])
+    with pytest.raises(PeerMisbehaviourError, match=r"model_provider -> gallery_holder: .*frame 1"):
+        receiver.refuse_gaps()
+    receiver.inbound(wires[1])
+    receiver.refuse_gaps()
+    for wire in wires:
+        with pytest.raises(PeerMisbehaviourError, match="delivered before"):
+            receiver.inbound(wire)
+
+
+def test_a_number_far_beyond_the_missing_ones_is_refused() -> None:
+    receiver = Endpoint("gallery_holder", "run", NOTHING, DEALER)
+    with pytest.raises(PeerMisbehaviourError, match="skips"):
+        receiver.inbound(renumbered(frames_of(1)[0], sequence=MAX_AHEAD + 1))
+
+
+def test_no_peer_can_push_a_clock_beyond_what_travels() -> None:
+    receiver = Endpoint("gallery_holder", "run", NOTHING, DEALER)
+    with pytest.raises(PeerMisbehaviourError, match="impossible logical time"):
+        receiver.inbound(renumbered(frames_of(1)[0], lamport=MAX_CLOCK))
+    pushed = receiver.inbound(renumbered(frames_of(1)[0], lamport=MAX_CLOCK_STEP))
+    receiver.consumed(pushed)
+    answer = receiver.outbound("client", ready(), At("search-0000", "offline")).wire
+    assert decode_frame(answer).envelope.lamport == MAX_CLOCK_STEP + 2
+
+
+def ready() -> SearchReady:
+    """Return a message that the gallery holder may send."""
+    return SearchReady()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,10 +15,13 @@ from hypothesis.extra import numpy as hnp
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.messages import (
     DecisionShares,
+    DeleteRows,
     Envelope,
     Frame,
+    GallerySeed,
     MaskedScores,
     MaterialRequest,
+    Message,
     ProtectedFeatures,
     decode_frame,
     encode_frame,
@@ -85,12 +91,77 @@ def test_damaged_frames_decode_or_are_refused(data: st.DataObject) -> None:
         Tensor("<u2", (-1, -2), memoryview(bytes(4))),
         Tensor("<u1", (1, 1, 1, 1, 1), memoryview(bytes(1))),
         Tensor("<u8", (2**62, 2**62), memoryview(bytes(0))),
+        Tensor("<u2", (0, 2**62), memoryview(bytes(0))),
+        Tensor("<u2", (0, 2**40, 2**40, 2**40), memoryview(bytes(0))),
     ],
 )
 def test_malformed_tensors_are_refused(tensor: Tensor) -> None:
     wire = encode_frame(Frame(ENVELOPE, MaskedScores(values=tensor)))
     with pytest.raises(DecodeError):
         decode_frame(wire)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"session": "x" * 200_000_000},
+        {"run": "x" * 65},
+        {"step": "x" * 65},
+        {"sequence": -1},
+        {"sequence": 2**31},
+        {"round": -1},
+        {"round": 2**40},
+        {"lamport": -1},
+        {"lamport": 2**64 - 1},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_envelopes_out_of_bounds_are_refused(wrong: dict[str, Any]) -> None:
+    envelope = msgspec.structs.replace(ENVELOPE, **wrong)
+    wire = encode_frame(Frame(envelope, MaskedScores(values=Tensor.of(np.zeros(1, np.uint16)))))
+    with pytest.raises(DecodeError):
+        decode_frame(wire)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        GallerySeed(seed=Tensor.of(np.zeros(32, np.uint8)), rows=-1),
+        MaterialRequest(searches=1, probes=1, rows=2**31),
+        DeleteRows(rows=(1, -1)),
+    ],
+)
+def test_impossible_numbers_are_refused(message: Message) -> None:
+    with pytest.raises(DecodeError):
+        decode_frame(encode_frame(Frame(ENVELOPE, message)))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_damaged_frames_decode_or_are_refused() -> None:
+    """`BAUTA_FUZZED_FRAMES` asks for more than CI does."""
+    random = np.random.default_rng(11)
+    originals = [
+        encode_frame(Frame(ENVELOPE, message))
+        for message in (
+            MaskedScores(values=Tensor.of(np.arange(6, dtype=np.uint16).reshape(2, 3))),
+            GallerySeed(seed=Tensor.of(np.zeros(32, np.uint8)), rows=3),
+            DeleteRows(rows=(0, 5, 70_000)),
+            MaterialRequest(searches=1, probes=3, rows=4),
+        )
+    ]
+    accepted = 0
+    for number in range(int(os.environ.get("BAUTA_FUZZED_FRAMES", "100000"))):
+        wire = bytearray(originals[number % len(originals)])
+        for place in random.integers(len(wire), size=random.integers(1, 4)):
+            wire[place] = random.integers(256)
+        cut = len(wire) if random.random() < 0.8 else int(random.integers(len(wire)))
+        try:
+            frame = decode_frame(bytes(wire[:cut]))
+        except DecodeError:
+            continue
+        accepted += 1
+        assert decode_frame(encode_frame(frame)) == frame
+    assert accepted > 0
 
 
 def test_unknown_kinds_are_refused() -> None:

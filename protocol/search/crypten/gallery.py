@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from protocol.channel import At, Channel
 from protocol.gallery import SlotTable
-from protocol.messages import DeleteRows, GallerySeed, GalleryShares
+from protocol.messages import GallerySeed, GalleryShares
 from protocol.parties import CLIENT
 from protocol.plan import RunPlan, Step
+from protocol.received import checked
 from protocol.search.crypten.ranks import Rank
 from protocol.search.seeds import expanded_rows
-from protocol.search.two_party.evaluator import checked
+from protocol.search.shared_rows import receive_deletion
 from protocol.search.two_party.zeros import ZeroShares
 from protocol.sharing.ring import Ring
 
@@ -54,7 +55,7 @@ class GalleryShare:
         A refresh adds a sharing of zero that both servers expand: nothing is said.
         """
         if step.kind == "delete":
-            await channel.receive(CLIENT, DeleteRows, At(step.session, "enrol"))
+            await receive_deletion(channel, step)
             for source, target in self._table.delete(step.rows):
                 self._columns[:, target] = self._columns[:, source]
             return
@@ -68,6 +69,7 @@ class GalleryShare:
     async def _received(self, channel: Channel, step: Step) -> Words:
         at, size = At(step.session, "enrol"), (step.size, self._plan.dimension)
         if self._rank == 0:
-            return expanded_rows(await channel.receive(CLIENT, GallerySeed, at), size, RING)
+            seed = await channel.receive(CLIENT, GallerySeed, at)
+            return expanded_rows(seed, size, RING, CLIENT)
         message = await channel.receive(CLIENT, GalleryShares, at)
         return checked(message.values, size, RING.dtype, CLIENT)

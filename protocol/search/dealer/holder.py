@@ -16,10 +16,10 @@ from protocol.messages import (
 )
 from protocol.parties import CLIENT, DEALER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
+from protocol.received import checked
 from protocol.search.dealer.material import HolderMaterial, gallery_mask
 from protocol.search.seeds import granted_seed
 from protocol.search.shape import input_check
-from protocol.search.two_party.evaluator import checked
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import PartShape, part_shapes, second_material
 from protocol.search.two_party.server import EvaluatingServer, Shares

@@ -15,6 +15,7 @@ from protocol.messages import (
 )
 from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER
 from protocol.plan import RunPlan, Step
+from protocol.received import checked
 from protocol.search.dealer.material import (
     ProviderMaterial,
     gallery_mask,
@@ -24,7 +25,6 @@ from protocol.search.dealer.material import (
 from protocol.search.pool import material_session
 from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
 from protocol.search.shape import input_check
-from protocol.search.two_party.evaluator import checked
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import first_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
@@ -88,7 +88,7 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
-        rows = expanded_rows(message, size, ring)
+        rows = expanded_rows(message, size, ring, CLIENT)
         mask = gallery_mask(self._source, step.session, *size, ring)
         half = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
         rows -= mask

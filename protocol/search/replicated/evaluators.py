@@ -16,6 +16,7 @@ from protocol.messages import (
 )
 from protocol.parties import AUXILIARY_SERVER, CLIENT, GALLERY_HOLDER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
+from protocol.received import checked
 from protocol.search.replicated.material import (
     HolderMaterial,
     probe_share,
@@ -25,7 +26,6 @@ from protocol.search.replicated.material import (
 )
 from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
 from protocol.search.shape import input_check
-from protocol.search.two_party.evaluator import checked
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import Material, Piece, first_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
@@ -152,7 +152,8 @@ class Auxiliary(_RowHolder[Material]):
             material = await self._received(
                 channel, step, input_check(self._plan, step.size).pieces()
             )
-            await self._check_rows(channel, step, material, expanded_rows(seed, size, ring))
+            rows = expanded_rows(seed, size, ring, MODEL_PROVIDER)
+            await self._check_rows(channel, step, material, rows)
 
     async def _received(self, channel: Channel, step: Step, pieces: Sequence[Piece]) -> Material:
         """Complete one's material with what server 0 ships."""

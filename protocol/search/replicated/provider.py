@@ -88,7 +88,7 @@ class Provider(GalleryServer[ProviderMaterial]):
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
-        rows = expanded_rows(message, size, ring)
+        rows = expanded_rows(message, size, ring, CLIENT)
         slots = self._rows.apply(step)
         first, second = self._rows.matrices
         first[slots] = rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,13 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import MaskedBits, MaskedChoices, MaskedScores, RevealedBits
 from protocol.parties import Party, Phase
+from protocol.received import checked
 from protocol.search.two_party.pieces import Material
 from protocol.sharing.kernels import Planes
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
-__all__ = ["Evaluator", "checked"]
+__all__ = ["Evaluator"]
 
 
 class Evaluator:
@@ -91,18 +91,3 @@ class Evaluator:
         await self.channel.send(self._peer, RevealedBits(planes=Tensor.of(planes)), at)
         message = await self.channel.receive(self._peer, RevealedBits, at)
         return planes ^ checked(message.planes, planes.shape, planes.dtype, self._peer)
-
-
-def checked(
-    tensor: Tensor, shape: tuple[int, ...], dtype: np.dtype[Any], sender: Party
-) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """Return a received array, refused unless it has exactly the agreed shape and type.
-
-    Raises:
-        PeerMisbehaviourError: the sender sent something else.
-    """
-    array = tensor.array()
-    if array.shape != shape or array.dtype != dtype:
-        text = f"sent an array {array.shape} {array.dtype} where {shape} {dtype} was agreed"
-        raise PeerMisbehaviourError(text, where=sender)
-    return array

@@ -16,9 +16,10 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import CountShares, DecisionShares, IdentityShares, Message, ScoreShares
 from protocol.parties import CLIENT, Party
+from protocol.received import checked
 from protocol.search.shape import SearchShape
 from protocol.search.two_party.compare import Compare, negative
-from protocol.search.two_party.evaluator import Evaluator, checked
+from protocol.search.two_party.evaluator import Evaluator
 from protocol.search.two_party.inject import Inject, injected
 from protocol.search.two_party.pieces import Opening, Part, Piece
 from protocol.search.two_party.select import Select, selected

@@ -9,7 +9,7 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import QueryCorrections
 from protocol.parties import Party
-from protocol.search.two_party.evaluator import checked
+from protocol.received import checked
 from protocol.search.two_party.pieces import (
     Material,
     Part,
