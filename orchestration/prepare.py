@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from orchestration.acquaintance import acquaintance
 from orchestration.assembly import PartyBrief, brief_with, build_embedder, build_protector, row_form
+from orchestration.calibration import calibrated_threshold, public_pictures
 from orchestration.evaluation import cosine_scores
 from orchestration.networks import Networks, find_networks
 from orchestration.progress import OnProgress, Progress
-from protocol.errors import ScenarioError
 from protocol.features import Calibration, PrivacyBudget, privacy_budget
-from protocol.mapping import KeyRing, RowForm
+from protocol.mapping import RowForm
 from protocol.parties import Party
 from protocol.plan import RunPlan, Step
 from protocol.search.bounds import check_bounds
@@ -35,8 +35,6 @@ from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "prepare"]
 
-CALIBRATION_PEOPLE = 1500
-MINIMUM_IMPOSTORS = 100
 LOAD_BATCH = 64
 
 
@@ -75,11 +73,14 @@ def prepare(
     dataset = open_scenario_data(scenario, data_root)
     split = split_scenario_data(dataset, scenario.data, scenario.seed, scenario.newcomers)
     course = scenario_course(scenario, split, dataset)
+    public = public_pictures(scenario, dataset)
     networks = find_networks(scenario, data_root, dataset, on_progress)
-    cohort = _cohort(scenario, dataset, networks, on_progress)
-    mapped = None if scenario.mapping.kind == "none" else cohort[: scenario.mapping.cohort]
+    chosen = (*public.mapping, *public.threshold)
+    units = _embedded(scenario, dataset, networks, chosen, on_progress)
+    cohort, impostors = np.split(units, [len(public.mapping)])
+    mapped = None if scenario.mapping.kind == "none" else cohort
     form = row_form(scenario, mapped)
-    threshold, notes = _threshold(scenario, form, _impostors(cohort, mapped))
+    threshold, notes = _threshold(scenario, form, impostors, public.threshold)
     plan = _plan(scenario, course.steps, form, threshold)
     check_bounds(plan)
     briefs = _briefs(scenario, data_root, plan, course, networks, mapped)
@@ -103,15 +104,17 @@ def prepare(
     )
 
 
-def _cohort(
-    scenario: Scenario, dataset: DataSet, networks: Networks, on_progress: OnProgress
+def _embedded(
+    scenario: Scenario,
+    dataset: DataSet,
+    networks: Networks,
+    chosen: Sequence[tuple[str, str]],
+    on_progress: OnProgress,
 ) -> npt.NDArray[np.float64]:
-    """Return public unit embeddings [n,d] of training people, through the scenario's own input."""
-    wanted = _cohort_size(scenario)
-    if not wanted:
+    """Return public unit embeddings [n,d] of pictures, through the scenario's own input."""
+    if not chosen:
         return np.zeros((0, scenario.dimension))
-    people = dataset.training_identities()[:wanted]
-    ids = [dataset.pictures_of(person)[0] for person in people]
+    ids = [picture for _, picture in chosen]
     protector = build_protector(scenario, networks.calibration, _calibration_bytes(scenario))
     embedder = build_embedder(scenario, networks.student_path)
     found = []
@@ -126,60 +129,17 @@ def _cohort(
     return rounded
 
 
-def _cohort_size(scenario: Scenario) -> int:
-    """Return how many training people a mapping and an uncalibrated threshold need."""
-    if scenario.network.kind == "identity":
-        return 0
-    calibrated = 0 if scenario.search.threshold is not None else CALIBRATION_PEOPLE
-    mapped = 0 if scenario.mapping.kind == "none" else scenario.mapping.cohort
-    return calibrated + mapped
-
-
-def _impostors(
-    cohort: npt.NDArray[np.float64], mapped: npt.NDArray[np.float64] | None
-) -> npt.NDArray[np.float64]:
-    """Return the people a threshold is calibrated on: not those a mapping is centred on."""
-    used = 0 if mapped is None else len(mapped)
-    return cohort[used:] if len(cohort) - used >= MINIMUM_IMPOSTORS else cohort
-
-
 def _threshold(
-    scenario: Scenario, form: RowForm, cohort: npt.NDArray[np.float64]
+    scenario: Scenario,
+    form: RowForm,
+    units: npt.NDArray[np.float64],
+    chosen: Sequence[tuple[str, str]],
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the ring threshold: the scenario's cosine, or calibrated on impostor pairs.
-
-    A gallery of N rows answers an unknown probe wrongly with probability 1 - (1 - FAR)^N, so
-    the pairwise FAR for the wanted FPIR is 1 - (1 - FPIR)^(1/N). A verification is one pair.
-    """
+    """Return the ring threshold, the scenario's cosine or a calibrated one, and notes on it."""
     if scenario.search.threshold is not None:
         return form.ring_threshold(scenario.search.threshold), ()
-    if len(cohort) < 2:
-        message = "there are no training people to calibrate a threshold on"
-        hint = "give search.threshold as a cosine"
-        raise ScenarioError(message, where="search.threshold", hint=hint)
-    impostors = _impostor_scores(scenario, form, cohort)
-    compared = 1 if scenario.search.task == "verify" else scenario.data.entries
-    far = 1 - (1 - scenario.search.fpir) ** (1 / compared)
-    allowed = int(far * impostors.size)
-    threshold = int(np.partition(impostors, -(allowed + 1))[-(allowed + 1)]) + 1
-    if allowed:
-        return threshold, ()
-    note = f"threshold lies above all {impostors.size} impostor pairs of the training people"
-    return threshold, (note,)
-
-
-def _impostor_scores(
-    scenario: Scenario, form: RowForm, cohort: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    """Return integer scores of all ordered pairs of different cohort people."""
-    keys: KeyRing | None = None
-    if scenario.mapping.kind != "none":
-        keys = KeyRing(scenario.mapping, _calibration_bytes(scenario))
-    issued = [None if keys is None else keys.issue(f"cohort-{i}") for i in range(len(cohort))]
-    rows = form.map_rows(cohort, issued)
-    scores = form.map_probe(cohort).astype(np.float64) @ rows.T.astype(np.float64)
-    off_diagonal = ~np.eye(len(cohort), dtype=np.bool_)
-    return scores[off_diagonal].astype(np.int64)
+    people = [person for person, _ in chosen]
+    return calibrated_threshold(scenario, form, units, people, _calibration_bytes(scenario))
 
 
 def _plan(scenario: Scenario, steps: tuple[Step, ...], form: RowForm, threshold: int) -> RunPlan:
