@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from orchestration.cli.bench_search import search
 from orchestration.cli.options import overrides_option
@@ -81,6 +82,7 @@ def parts(scenario: str, overrides: tuple[str, ...], pictures: int) -> None:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--repeats", type=click.IntRange(min=1), default=9, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the products as JSON instead.")
 def kernels(  # noqa: PLR0913 - one argument per option
     *,
     entries: int,
@@ -91,13 +93,16 @@ def kernels(  # noqa: PLR0913 - one argument per option
     threads: int,
     repeats: int,
     device: str,
+    as_json: bool,
 ) -> None:
     """Time the search kernels: the local work of one server, piece by piece.
 
-    GB/s counts the bytes of the large operand, GMAC/s ring multiplications; ms is the median.
+    GB/s counts the bytes of the large operand, GMAC/s ring multiplications; ms is the median. The
+    last column is the share a product reaches of what one core reads from memory in sequence.
     """
-    from orchestration.benchmarks.kernels import KernelSizes, measure_kernels
+    from orchestration.benchmarks.kernels import KernelSizes, kernel_report, measure_kernels
     from orchestration.cli.console import output
+    from orchestration.environment import processor
 
     sizes = KernelSizes(
         entries=entries,
@@ -109,21 +114,29 @@ def kernels(  # noqa: PLR0913 - one argument per option
         cuda=device == "cuda",
     )
     console = output()
+    if as_json:
+        report = kernel_report(measure_kernels(sizes, repeats=repeats, products_only=True))
+        click.echo(msgspec.json.encode(report))
+        return
     head = (
-        f"{'batch':>5}  {'ms':>9}  {'best':>9}  {'GB/s':>6}  {'GMAC/s':>7}  {'ns/entry':>8}  kernel"
+        f"{'batch':>5}  {'ms':>9}  {'best':>9}  {'GB/s':>6}  {'GMAC/s':>7}  {'ns/entry':>8}  "
+        f"{'of read':>7}  kernel"
     )
     console.print(head, style="bold")
-    measure_kernels(
+    timings = measure_kernels(
         sizes, repeats=repeats, on_result=lambda timing: console.print(_kernel_line(timing))
     )
+    limit = kernel_report(timings).read_gb_s
+    console.print(f"one core of {processor()} reads {limit:.1f} GB/s in sequence")
 
 
 def _kernel_line(timing: KernelTiming) -> str:
     rate = timing.multiplications / timing.median_s / 1e9
+    share = "" if timing.share_of_read is None else f"{timing.share_of_read:.2f}"
     return (
         f"{timing.batch:>5}  {timing.median_s * 1e3:>9.3f}  {timing.best_s * 1e3:>9.3f}  "
-        f"{timing.read_bytes / timing.median_s / 1e9:>6.2f}  {rate:>7.1f}  "
-        f"{timing.median_s * 1e9 / timing.comparisons:>8.3f}  {timing.name}"
+        f"{timing.gb_s:>6.2f}  {rate:>7.1f}  "
+        f"{timing.median_s * 1e9 / timing.comparisons:>8.3f}  {share:>7}  {timing.name}"
     )
 
 

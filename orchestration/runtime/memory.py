@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from orchestration.journal import Event
@@ -18,6 +18,7 @@ from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.search.policies import policy_named
 from protocol.sharing.kernels_blocks import computing_with
+from protocol.sharing.kernels_choice import use_clock
 
 __all__ = ["run_in_memory"]
 
@@ -60,6 +61,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     }
     scheduler = _Scheduler(programs, endpoints, seed, tamper, on_progress)
     try:
+        use_clock(thread_time)
         with computing_with(threads or cores()):
             return scheduler.run()
     except BautaError:

@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from importlib import import_module
-from time import perf_counter, time
+from time import perf_counter, thread_time, time
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.search.policies import policy_named
 from protocol.sharing.kernels_blocks import set_compute_threads
+from protocol.sharing.kernels_choice import use_clock
 
 __all__ = ["AsyncInbox", "Carrier", "PartyActor", "joined", "pieces_of", "spoken"]
 
@@ -289,4 +290,5 @@ def _build(header: Header, brief: bytes) -> RoleProgram:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(header.threads)
     set_compute_threads(header.kernel_threads)
+    use_clock(thread_time)
     return program

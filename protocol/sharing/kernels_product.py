@@ -1,15 +1,20 @@
 """Matrix products modulo 2^16 and 2^32 as register tiles of LLVM vectors.
 
-Two tiles cover every batch. One or two probes read rows as they lie (`_dot_tile`); more probes are
-packed lane by lane and each matrix element meets a whole vector of them (`_lane_tile`). 16-bit
-elements are multiplied in pairs: signed 16-bit factors, 32-bit sums, of which the low 16 bits do
-not depend on the signs. LLVM turns that into vpmaddwd or vpdpwssd where the processor has them;
-see docs/decisions/0016-product-kernels.md for what was measured.
+Two kernels do every batch, and which of them is faster depends on processor and batch.
+`_row_rows` reads one row at a time, from front to back, for up to eight probes at once: one stream
+of memory, which every processor's prefetcher follows at full bandwidth. Two rows read in turns are
+two streams a kilobyte apart and halve it on some. `_lane_rows` packs probes lane by lane, so that
+each matrix element meets a whole vector of them and no sum is ever taken across lanes: many probes
+cost less arithmetic. `kernels_choice` says which one a product takes.
+
+16-bit elements are multiplied in pairs: signed 16-bit factors, 32-bit sums, of which the low 16
+bits do not depend on the signs. LLVM turns that into vpmaddwd or vpdpwssd where the processor has
+them; see docs/decisions/0016-search-kernels.md and 0035 for what was measured.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,16 +22,17 @@ import numpy.typing as npt
 
 from protocol.jit import Llvm, cgutils, emitted, ir, kernel, processor_has
 from protocol.sharing.kernels_blocks import run_blocks
+from protocol.sharing.kernels_choice import Kernel, Product, settled
 
-__all__ = ["DOT_PROBES", "TILE_ROWS", "product"]
+__all__ = ["ROW_PROBES", "TILE_ROWS", "product"]
 
 Signed = npt.NDArray[np.signedinteger[Any]]
-DOT_PROBES: Final = 2
-"""Up to here rows are read as they lie; beyond, probes fill vector lanes."""
+ROW_PROBES: Final = (8, 4, 2, 1)
+"""How many probes meet a row at once: the most that are left over."""
 
-
+_SUMS: Final = 4
+"""Chains of additions at least: one alone would wait for each addition's latency."""
 _LANES: Final = 16 if processor_has("avx512bw") else 8
-_DOT_ROWS: Final = 2
 _BLOCK_BYTES: Final = 256 * 1024
 _INT32: Final = ir.IntType(32)
 TILE_ROWS: Final = _LANES  # accumulators of a tile: half the registers of the machine
@@ -41,17 +47,16 @@ def product(matrix: Signed, probes: Signed, out: npt.NDArray[Any], threads: int 
         out: [B, N], unsigned of the same width.
         threads: row blocks computed at once; the result does not depend on it.
     """
-    whole = len(matrix) // TILE_ROWS * TILE_ROWS
-    small = len(probes) <= DOT_PROBES
-    step, lanes = (_dot_rows, probes) if small else (_lane_rows, _packed(probes))
-    run_blocks(partial(step, matrix, probes, lanes, out), whole, _block_unit(matrix), threads)
-    rest = len(matrix) - whole
-    if rest:
-        padded = np.zeros((TILE_ROWS, matrix.shape[1]), dtype=matrix.dtype)
-        padded[:rest] = matrix[whole:]
-        wider = np.empty((len(out), TILE_ROWS), dtype=out.dtype)
-        step(padded, probes, lanes, wider, 0, TILE_ROWS)
-        out[:, whole:] = wider[:, :rest]
+    packed = cache(partial(_packed, probes))
+    kernels: dict[Kernel, Product] = {
+        "rows": partial(_row_rows, matrix, probes, out),
+        "lanes": lambda start, stop: _lane_rows(matrix, probes, packed(), out, start, stop),
+    }
+    unit, whole = _block_unit(matrix), len(matrix) // TILE_ROWS * TILE_ROWS
+    name, done = settled(kernels, matrix, len(probes), unit)
+    compute = kernels[name]
+    run_blocks(lambda start, stop: compute(done + start, done + stop), whole - done, unit, threads)
+    kernels["rows"](whole, len(matrix))
 
 
 def _block_unit(matrix: Signed) -> int:
@@ -94,6 +99,19 @@ class _Emitter:
         """Return zeroed vectors of sums; they end up in registers."""
         zero = ir.Constant(self.sums, None)
         return [cgutils.alloca_once_value(self._builder, zero) for _ in range(count)]
+
+    def added(self, totals: list[Llvm]) -> Llvm:
+        """Return the sum of accumulators, still lane by lane."""
+        vector = self._builder.load(totals[0])
+        for total in totals[1:]:
+            vector = self._builder.add(vector, self._builder.load(total))
+        return vector
+
+    def other_pointers(self, count: int) -> list[Llvm]:
+        """Return the first elements of consecutive rows of the other matrix, from the index on."""
+        builder = self._builder
+        rows = [builder.add(self.index, self.size(row)) for row in range(count)]
+        return [builder.gep(self.other.data, [builder.mul(row, self.columns)]) for row in rows]
 
     def row_pointers(self, count: int) -> list[Llvm]:
         """Return the first elements of consecutive rows of the matrix."""
@@ -142,14 +160,31 @@ class _Emitter:
         hints = [ir.Constant(_INT32, value) for value in (0, 3, 1)]
         builder.call(function, [builder.gep(builder.bitcast(pointer, byte), [offset]), *hints])
 
-    def store_sum(self, total: Llvm, place: int) -> None:
-        """Write the sum of a vector's lanes to the output."""
+    def store_sums(self, totals: list[Llvm]) -> None:
+        """Write the sum of each vector's lanes to the output; their number is a power of two."""
         builder = self._builder
-        kind = ir.FunctionType(_INT32, [self.sums])
-        name = f"llvm.vector.reduce.add.v{_LANES}i32"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        value = builder.call(function, [builder.load(total)])
-        builder.store(value, builder.gep(self.totals.data, [self.size(place)]))
+        if len(totals) == 1:
+            kind = ir.FunctionType(_INT32, [self.sums])
+            name = f"llvm.vector.reduce.add.v{_LANES}i32"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            builder.store(builder.call(function, totals), self.totals.data)
+            return
+        vectors = totals
+        while len(vectors) > 1:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self._neighbours(one, two, 2 * _LANES) for one, two in pairs]
+        (vector,) = vectors
+        lanes = _LANES
+        while lanes > len(totals):
+            vector, lanes = self._neighbours(vector, vector, lanes), lanes // 2
+        target = builder.bitcast(self.totals.data, vector.type.as_pointer())
+        builder.store(vector, target, align=4)
+
+    def _neighbours(self, one: Llvm, two: Llvm, lanes: int) -> Llvm:
+        """Return the sums of neighbouring lanes of two vectors laid end to end."""
+        kind = ir.VectorType(_INT32, lanes // 2)
+        halves = [ir.Constant(kind, list(range(first, lanes, 2))) for first in (0, 1)]
+        return self._builder.add(*[self._builder.shuffle_vector(one, two, half) for half in halves])
 
     def store_lanes(self, total: Llvm, place: int) -> None:
         """Write a vector's lanes to a row of the output."""
@@ -159,20 +194,35 @@ class _Emitter:
         builder.store(builder.load(total), target, align=4)
 
 
-def _emit_dot_tile(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
-    emit = _Emitter(context, builder, signature, arguments)
-    step = emit.size(_LANES * emit.each)
-    totals = emit.accumulators(_DOT_ROWS)
-    rows = emit.row_pointers(_DOT_ROWS)
-    probe = builder.gep(emit.other.data, [builder.mul(emit.index, emit.columns)])
-    with cgutils.for_range(builder, builder.udiv(emit.columns, step)) as loop:
-        offset = builder.mul(loop.index, step)
-        vector = emit.load(probe, offset)
-        for total, row in zip(totals, rows, strict=True):
-            emit.add_product(total, emit.load(row, offset), vector)
-    for place, total in enumerate(totals):
-        emit.store_sum(total, place)
-    return context.get_dummy_value()
+def _row_tile(probes: int) -> Llvm:
+    """Return the tile of one row and so many probes."""
+    chains = max(_SUMS // probes, 1)
+
+    def emit_tile(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
+        emit = _Emitter(context, builder, signature, arguments)
+        totals = [emit.accumulators(chains) for _ in range(probes)]
+        (row,) = emit.row_pointers(1)
+        others = emit.other_pointers(probes)
+
+        def add(step: Llvm, chain: int) -> None:
+            offset = builder.mul(step, emit.size(_LANES * emit.each))
+            elements = emit.load(row, offset)
+            for total, other in zip(totals, others, strict=True):
+                emit.add_product(total[chain], elements, emit.load(other, offset))
+
+        steps = builder.udiv(emit.columns, emit.size(_LANES * emit.each))
+        rounds = builder.udiv(steps, emit.size(chains))
+        together = builder.mul(rounds, emit.size(chains))
+        with cgutils.for_range(builder, rounds) as loop:
+            first = builder.mul(loop.index, emit.size(chains))
+            for chain in range(chains):
+                add(builder.add(first, emit.size(chain)), chain)
+        with cgutils.for_range(builder, builder.sub(steps, together)) as loop:
+            add(builder.add(together, loop.index), 0)
+        emit.store_sums([emit.added(total) for total in totals])
+        return context.get_dummy_value()
+
+    return emitted("matrix row probes probe totals", emit_tile)
 
 
 def _emit_lane_tile(context: Llvm, builder: Llvm, signature: Llvm, arguments: Llvm) -> Llvm:
@@ -194,26 +244,38 @@ def _emit_lane_tile(context: Llvm, builder: Llvm, signature: Llvm, arguments: Ll
     return context.get_dummy_value()
 
 
-_dot_tile = emitted("matrix row probes probe totals", _emit_dot_tile)
+_row_by_8, _row_by_4, _row_by_2, _row_by_1 = (_row_tile(probes) for probes in ROW_PROBES)
 _lane_tile = emitted("matrix row packed group totals", _emit_lane_tile)
 
 
 @kernel
-def _dot_rows(
-    matrix: Signed, probes: Signed, _: Signed, out: npt.NDArray[Any], start: int, stop: int
-) -> None:
-    totals = np.empty(_DOT_ROWS, dtype=np.int32)
-    columns = matrix.shape[1]
+def _row_rows(matrix: Signed, probes: Signed, out: npt.NDArray[Any], start: int, stop: int) -> None:
+    totals = np.empty(8, dtype=np.int32)
+    count, columns = probes.shape
     step = _LANES * (4 // matrix.itemsize)
     done = columns // step * step
-    for first in range(start, stop, _DOT_ROWS):
-        for probe in range(probes.shape[0]):
-            _dot_tile(matrix, first, probes, probe, totals)
-            for row in range(_DOT_ROWS):
-                total = np.int64(totals[row])
+    for row in range(start, stop):
+        probe = 0
+        while probe < count:
+            left = count - probe
+            if left >= 8:
+                together = 8
+                _row_by_8(matrix, row, probes, probe, totals)
+            elif left >= 4:
+                together = 4
+                _row_by_4(matrix, row, probes, probe, totals)
+            elif left >= 2:
+                together = 2
+                _row_by_2(matrix, row, probes, probe, totals)
+            else:
+                together = 1
+                _row_by_1(matrix, row, probes, probe, totals)
+            for place in range(together):
+                total = np.int64(totals[place])
                 for column in range(done, columns):
-                    total += np.int64(matrix[first + row, column]) * probes[probe, column]
-                out[probe, first + row] = total
+                    total += np.int64(matrix[row, column]) * probes[probe + place, column]
+                out[probe + place, row] = total
+            probe += together
 
 
 @kernel
