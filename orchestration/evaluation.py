@@ -6,7 +6,7 @@ run; no message carries any of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from orchestration.runtime.outcome import PartyOutcome
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
-from protocol.plan import RunPlan
+from protocol.plan import RunPlan, moments
 from protocol.search import plaintext
 from protocol.search.answers import ABSENT_SCORE
 
@@ -23,7 +23,6 @@ __all__ = ["ANSWERS", "Arrays", "cosine_scores", "observe", "oracle_answers", "o
 Arrays = dict[str, npt.NDArray[Any]]
 ANSWERS = ("match", "any", "count", "identity", "verified")
 ABSENT_COSINE = -2.0
-Versions = npt.NDArray[np.int64]
 
 
 def observe(
@@ -87,7 +86,7 @@ def oracle_scores(
         probes: integer probes [P,D].
     """
     found, probe = [], 0
-    for count, current in _moments(plan):
+    for count, current in moments(plan.steps):
         found.append(_scores(current, versions, probes[probe : probe + count]))
         probe += count
     return np.concatenate(found)
@@ -99,38 +98,12 @@ def by_row_number(plan: RunPlan, cosines: npt.NDArray[np.float32]) -> npt.NDArra
     A row that is not in the gallery gets a value below every cosine.
     """
     found, probe = [], 0
-    for count, current in _moments(plan):
+    for count, current in moments(plan.steps):
         mine = cosines[probe : probe + count, current]
         mine[:, current < 0] = ABSENT_COSINE
         found.append(mine)
         probe += count
     return np.concatenate(found)
-
-
-def _moments(plan: RunPlan) -> Iterator[tuple[int, Versions]]:
-    """Yield how many probes meet one gallery, and the version of each row number in it.
-
-    A row number that is not in the gallery has version -1.
-    """
-    current = np.full(plan.rows, -1)
-    row = version = probes = 0
-    for step in plan.steps:
-        if step.kind == "search":
-            probes += step.size
-            continue
-        if probes:
-            yield probes, current
-            probes = 0
-        if step.kind == "enrol":
-            current[row : row + step.size] = np.arange(version, version + step.size)
-            row += step.size
-        elif step.kind == "update":
-            current[list(step.rows)] = np.arange(version, version + step.size)
-        elif step.kind == "delete":
-            current[list(step.rows)] = -1
-        version += step.size if step.kind in ("enrol", "update") else 0
-    if probes:
-        yield probes, current
 
 
 def oracle_answers(plan: RunPlan, scores: npt.NDArray[np.int64]) -> Arrays:
@@ -181,7 +154,7 @@ def _identities(plan: RunPlan, gallery: Sequence[str], probes: Sequence[str]) ->
     people = np.array([numbers.get(name, -1) for name in probes], dtype=np.int32)
     found: Arrays = {"gallery_identity": rows, "probe_identity": people}
     live = np.concatenate(
-        [np.repeat(current[None] >= 0, count, axis=0) for count, current in _moments(plan)]
+        [np.repeat(current[None] >= 0, count, axis=0) for count, current in moments(plan.steps)]
     )
     if live.all():
         return found

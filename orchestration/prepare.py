@@ -78,7 +78,7 @@ def prepare(
     chosen = (*public.mapping, *public.threshold)
     units = _embedded(scenario, dataset, networks, chosen, on_progress)
     cohort, impostors = np.split(units, [len(public.mapping)])
-    mapped = None if scenario.mapping.kind == "none" else cohort
+    mapped = None if scenario.mapping.kind == "none" else _public_cohort(scenario, cohort)
     form = row_form(scenario, mapped)
     threshold, notes = _threshold(scenario, form, impostors, public.threshold)
     plan = _plan(scenario, course.steps, form, threshold)
@@ -127,6 +127,15 @@ def _embedded(
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     rounded: npt.NDArray[np.float64] = unit.astype(np.float32).astype(np.float64)
     return rounded
+
+
+def _public_cohort(scenario: Scenario, cohort: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the unit vectors [n,d] a mapping is centred on; templates have no training people."""
+    if scenario.network.kind != "identity":
+        return cohort
+    drawn = np.random.default_rng(0).standard_normal((scenario.mapping.cohort, scenario.dimension))
+    unit = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return np.asarray(unit.astype(np.float32).astype(np.float64))
 
 
 def _threshold(

@@ -70,6 +70,7 @@ def run_record(
         "dimension": plan.dimension,
         "ring_bits": plan.ring_bits,
         "batch": scenario.data.batch,
+        "steps": plan.steps,
         "changes": _changes(plan),
         "protection": _protection(scenario, preparation),
         "environment": environment(),

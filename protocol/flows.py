@@ -8,6 +8,7 @@ share, how pictures become embeddings and rows, are here; a protocol's own rows 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
 
 from protocol.errors import LocalProtocolError, PolicyViolationError
@@ -19,6 +20,7 @@ __all__ = [
     "Answer",
     "Coalition",
     "Elements",
+    "Fact",
     "Flow",
     "Form",
     "Knowledge",
@@ -33,6 +35,8 @@ __all__ = [
 Form = Literal["plain", "protected", "share", "masked", "output", "control"]
 WORD_BYTES: Final = 8
 Answer = Literal["match", "any", "count", "identity", "verified"]
+Fact = Literal["rows", "probes", "scores", "decisions", "estimates"]
+"""What values in the clear can amount to; an estimate is of decisions, better than guessing."""
 
 
 class Elements(NamedTuple):
@@ -75,15 +79,38 @@ class Opening(NamedTuple):
 
 
 class Knowledge(NamedTuple):
-    """Something a party learns, and how; at some levels of the answer only, if any are named."""
+    """Something a party learns, and how; under some circumstances only, if any are named.
+
+    Attributes:
+        what: in words.
+        how: in words.
+        answers: levels of the client's answer at which it holds; empty for all.
+        reveals: what the audit may derive from values this party sees, holds or computes in the
+            clear. Whatever it derives beyond all of a party's entries fails.
+        rows: whether it holds for rows under identity-specific keys, for others, or for any.
+        needs_insecure: the shortcut without which it does not hold.
+    """
 
     what: str
     how: str
     answers: tuple[Answer, ...] = ()
+    reveals: tuple[Fact, ...] = ()
+    rows: Literal["any", "unmapped", "mapped"] = "any"
+    needs_insecure: str | None = None
 
-    def holds_for(self, answer: str) -> bool:
-        """Return whether it is learned where the client gets answers of this level."""
-        return not self.answers or answer in self.answers
+    def holds_for(
+        self, answer: str, *, mapped: bool = False, insecure: Collection[str] = ()
+    ) -> bool:
+        """Return whether it is learned in a run.
+
+        Args:
+            answer: the level of the client's answer.
+            mapped: whether rows are mapped under identity-specific keys.
+            insecure: the run's shortcuts.
+        """
+        other_rows = "unmapped" if mapped else "mapped"
+        permitted = self.needs_insecure is None or self.needs_insecure in insecure
+        return permitted and self.rows != other_rows and answer in (self.answers or (answer,))
 
 
 class Coalition(NamedTuple):
@@ -220,20 +247,27 @@ ANSWER_KNOWLEDGE: Final[tuple[Knowledge, ...]] = (
     Knowledge("which rows match its probes", "combines all shares of the match bits", ("match",)),
     Knowledge("the number of enrolled rows", "length of the match bitmap", ("match",)),
     Knowledge(
-        "whether some row matches a probe, not which or how many",
-        "combines all shares of one bit per probe", ("any",),
+        "whether some row matches a probe",
+        "combines all shares of one bit per probe, which tells neither which nor how many",
+        ("any",),
     ),
     Knowledge(
-        "how many rows match a probe, not which",
-        "combines all shares of one number per probe", ("count",),
+        "how many rows match a probe",
+        "combines all shares of one number per probe, which does not tell which", ("count",),
     ),
     Knowledge(
-        "the numbers of the best matching rows, in order, not their scores",
-        "combines all shares of the row numbers", ("identity",),
+        "the numbers of the best matching rows, in order",
+        "combines all shares of the row numbers, which come without scores", ("identity",),
     ),
     Knowledge(
-        "whether the row a probe claims matches, and nothing of any other row",
-        "combines all shares of one bit per probe", ("verified",),
+        "whether the row a probe claims matches",
+        "combines all shares of one bit per probe, which tells nothing of any other row",
+        ("verified",),
+    ),
+    Knowledge(
+        "every score: how well each row it asked about matches, beside the answer",
+        "shares of all scores are sent to it, to measure accuracy; a row follows from enough of "
+        "them", reveals=("scores", "decisions"), needs_insecure="open_scores",
     ),
 )  # fmt: skip
 """What the client learns of a probe, at each level of the answer; equal in all protocols."""

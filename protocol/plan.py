@@ -7,9 +7,12 @@ from itertools import takewhile
 from typing import Literal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Output", "RunPlan", "Step", "StepKind", "Task", "steps"]
+__all__ = ["Output", "RunPlan", "Step", "StepKind", "Task", "Versions", "moments", "steps"]
 
+Versions = npt.NDArray[np.int64]
 StepKind = Literal["enrol", "update", "delete", "refresh", "search"]
 Output = Literal["any", "count", "identity", "bitmap"]
 Task = Literal["identify", "verify"]
@@ -99,6 +102,33 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         for step in self.steps:
             size += {"enrol": step.size, "delete": -step.size}.get(step.kind, 0)
             yield size
+
+
+def moments(sessions: Sequence[Step]) -> Iterator[tuple[int, Versions]]:
+    """Yield how many probes meet one gallery, and the version of each row number in it, [R].
+
+    Versions count enrolled and updated rows in order. A row number that is not in the gallery has
+    version -1.
+    """
+    current = np.full(sum(step.size for step in sessions if step.kind == "enrol"), -1)
+    row = version = probes = 0
+    for step in sessions:
+        if step.kind == "search":
+            probes += step.size
+            continue
+        if probes:
+            yield probes, current
+            probes = 0
+        if step.kind == "enrol":
+            current[row : row + step.size] = np.arange(version, version + step.size)
+            row += step.size
+        elif step.kind == "update":
+            current[list(step.rows)] = np.arange(version, version + step.size)
+        elif step.kind == "delete":
+            current[list(step.rows)] = -1
+        version += step.size if step.kind in ("enrol", "update") else 0
+    if probes:
+        yield probes, current
 
 
 def steps(kind: StepKind, total: int, size: int, claims: Sequence[int] = ()) -> tuple[Step, ...]:

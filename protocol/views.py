@@ -13,6 +13,7 @@ import msgspec
 import numpy.typing as npt
 
 from protocol.parties import Party, Phase
+from protocol.plan import RunPlan, Step
 
 __all__ = [
     "TABLES",
@@ -20,6 +21,7 @@ __all__ = [
     "Expansion",
     "Input",
     "Kept",
+    "Public",
     "Seen",
     "Table",
     "Trial",
@@ -79,6 +81,31 @@ class View(NamedTuple):
     outputs: dict[str, Array]
 
 
+class Public(NamedTuple):
+    """What everybody knows of a run before its first message.
+
+    Attributes:
+        steps: every session, in order.
+        threshold: score at or above which two faces match, in ring units.
+        scale: norm of quantised rows and probes.
+        answer: level of the client's answer.
+        mapping: kind of the identity-specific mapping; `none` for unmapped rows.
+    """
+
+    steps: tuple[Step, ...]
+    threshold: int
+    scale: int
+    answer: str = "match"
+    mapping: str = "none"
+
+    @classmethod
+    def of(cls, plan: RunPlan, mapping: str) -> Public:
+        """Return what a plan makes public."""
+        answer = "match" if plan.output == "bitmap" else plan.output
+        level = "verified" if plan.task == "verify" else answer
+        return cls(plan.steps, plan.threshold, plan.scale, level, mapping)
+
+
 class Trial(NamedTuple):
     """One run as an auditor sees it: all views, the secrets, and texts the run left behind.
 
@@ -91,6 +118,7 @@ class Trial(NamedTuple):
         texts: logs, errors and other texts by name.
         failure: class and public text of the error that ended the run; empty if it ended well.
         costs_differ: one line per kind of message whose cost is not the declared one.
+        public: what everybody knows; None where it was not kept.
     """
 
     run: str
@@ -101,6 +129,7 @@ class Trial(NamedTuple):
     texts: Mapping[str, bytes]
     failure: str = ""
     costs_differ: tuple[str, ...] = ()
+    public: Public | None = None
 
 
 class Kept(NamedTuple):

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from reports.records import ANSWERS, Arrays
 
-__all__ = ["LEVELS", "UNITS", "Answer", "Side", "answer_bits", "answer_of", "match_of"]
+__all__ = [
+    "UNITS",
+    "Answer",
+    "Side",
+    "answer_bits",
+    "answer_of",
+    "level_text",
+    "match_of",
+    "score_bits",
+]
 
 Side = Literal["secure", "oracle"]
 
@@ -23,12 +32,12 @@ UNITS: Final = {
 }
 
 
-LEVELS: Final = {
-    "match": "for every row whether it matches",
-    "any": "whether some row matches, not which or how many",
-    "count": "how many rows match, not which",
-    "identity": "which rows match best, not how well",
-    "verified": "whether the claimed row matches",
+_LEVELS: Final = {
+    "match": ("for every row whether it matches", ""),
+    "any": ("whether some row matches", "not which or how many"),
+    "count": ("how many rows match", "not which"),
+    "identity": ("which rows match best", "not how well"),
+    "verified": ("whether the claimed row matches", ""),
 }
 
 
@@ -47,6 +56,15 @@ class Answer(NamedTuple):
         """Whether all of a probe's answer equals the oracle's, [P]."""
         same = self.secure == self.oracle
         return np.asarray(same.reshape(len(same), -1).all(axis=1))
+
+
+def level_text(level: str, *, scores_opened: bool) -> str:
+    """Return what an answer of a level tells; exact scores beside it tell what it leaves out."""
+    tells, withheld = _LEVELS[level]
+    if scores_opened:
+        rows = "the claimed row" if level == "verified" else "every row"
+        return f"{tells}, and the exact score of {rows}"
+    return f"{tells}, {withheld}" if withheld else tells
 
 
 def answer_of(observations: Arrays) -> Answer:
@@ -70,6 +88,16 @@ def match_of(observations: Arrays, side: Side = "secure") -> NDArray[np.bool_] |
     probe, place = np.nonzero(named >= 0)
     match[probe, named[probe, place]] = True
     return match
+
+
+def score_bits(answer: Answer, rows: int, scale: int) -> float:
+    """Return how many bits exact scores tell at most, beside whatever answer.
+
+    A score lies in [-scale^2, scale^2]; a verification has one, an identification one per row.
+    The answer itself follows from the scores.
+    """
+    compared = 1 if answer.level == "verified" else rows
+    return compared * math.log2(2 * scale**2 + 1)
 
 
 def answer_bits(answer: Answer, rows: int) -> float:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.answers import LEVELS
+from reports.answers import level_text
 from reports.summary import Summary
 from reports.wording import changed
 
@@ -117,7 +117,8 @@ def _protection(protection: Row) -> str:
 
 
 def _answer(run: Row) -> str:
-    return f"{LEVELS[run['answer']]}; bits per probe: {run['answer_bits_per_probe']:,.6g}"
+    told = level_text(run["answer"], scores_opened=run["scores_opened"])
+    return f"{told}; at most {run['answer_bits_per_probe']:,.6g} bits per probe"
 
 
 def _queries(queries: Row) -> str:

@@ -6,7 +6,7 @@ the endpoints enforce; counts and bytes come from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from protocol.flows import Flow, Form, Knowledge, Opening, Policy
@@ -106,16 +106,37 @@ class CoalitionRow(NamedTuple):
     excluded_by_trust_model: bool
 
 
-def party_views(events: Iterable[Event], policy: Policy, answer: str = "match") -> list[PartyView]:
+def party_views(
+    events: Iterable[Event],
+    policy: Policy,
+    answer: str = "match",
+    *,
+    mapped: bool = False,
+    insecure: Collection[str] = (),
+) -> list[PartyView]:
     """Return one view per party, in the order of the protocol's parties.
 
     Args:
         events: the journal.
         policy: the protocol's.
         answer: the level of the answer, which settles what the client learns of a probe.
+        mapped: whether rows are mapped under identity-specific keys.
+        insecure: the run's shortcuts; with `open_scores` the client learns scores, too.
     """
     received = [event for event in events if event.event == "received"]
-    return [_view(p, [e for e in received if e.party == p], policy, answer) for p in policy.parties]
+    return [
+        _view(
+            party,
+            [event for event in received if event.party == party],
+            policy,
+            tuple(
+                known
+                for known in policy.learns[party]
+                if known.holds_for(answer, mapped=mapped, insecure=insecure)
+            ),
+        )
+        for party in policy.parties
+    ]
 
 
 def matrix(events: Iterable[Event], policy: Policy) -> list[MatrixRow]:
@@ -158,7 +179,9 @@ def _matrix_cell(events: Sequence[Event], party: Party) -> MatrixCell:
     return MatrixCell(sent, sum(received) if received else None)
 
 
-def _view(party: Party, events: Sequence[Event], policy: Policy, answer: str) -> PartyView:
+def _view(
+    party: Party, events: Sequence[Event], policy: Policy, learns: tuple[Knowledge, ...]
+) -> PartyView:
     groups: dict[tuple[str, str, str, str, str], list[Event]] = {}
     for event in events:
         groups.setdefault(_label(event), []).append(event)
@@ -169,7 +192,6 @@ def _view(party: Party, events: Sequence[Event], policy: Policy, answer: str) ->
         key=lambda row: (_place(order, (row.kind, row.sender, row.phase)), row.kind, row.sender),
     )
     total = sum(event.payload_bytes for event in events)
-    learns = tuple(item for item in policy.learns[party] if item.holds_for(answer))
     return PartyView(party, party_name(party), learns, tuple(rows), total)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from protocol.flows import Policy
+from protocol.flows import Knowledge, Policy
 from reports.wording import listed, party_name
 
 __all__ = ["policy_markdown"]
@@ -21,7 +21,7 @@ def policy_markdown(policy: Policy) -> str:
             _flows(policy),
         ),
         _table(("opened value", "to", "messages", "why that is safe", "needs"), _openings(policy)),
-        _table(("party", "learns", "how"), _learns(policy)),
+        _table(("party", "learns", "how", "where"), _learns(policy)),
         _table(("coalition", "yields", "trust model"), _coalitions(policy)),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -44,13 +44,22 @@ def _openings(policy: Policy) -> Iterator[Sequence[str]]:
 
 def _learns(policy: Policy) -> Iterator[Sequence[str]]:
     for party, known in policy.learns.items():
-        yield from ((party_name(party), knowledge.what, knowledge.how) for knowledge in known)
+        for knowledge in known:
+            yield party_name(party), knowledge.what, knowledge.how, _where(knowledge)
 
 
 def _coalitions(policy: Policy) -> Iterator[Sequence[str]]:
     for coalition in policy.coalitions:
         excluded = "excluded" if coalition.excluded_by_trust_model else "allowed"
         yield _names(coalition.members), coalition.yields, excluded
+
+
+def _where(knowledge: Knowledge) -> str:
+    """Return the circumstances under which something is learned; empty for all."""
+    rows = {"any": "", "unmapped": "mapping `none`", "mapped": "any other mapping"}[knowledge.rows]
+    answers = listed([f"`{answer}`" for answer in knowledge.answers])
+    level = f"answer {answers}" if answers else ""
+    return ", ".join(filter(None, (level, rows, _needs(knowledge.needs_insecure))))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from protocol.errors import DataError
 from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
+from protocol.plan import Step
 from protocol.search.policies import policy_named
 
 __all__ = [
@@ -166,6 +167,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     dimension: int
     ring_bits: int
     batch: int
+    steps: tuple[Step, ...] = ()
     changes: dict[str, int] | None = None
     protection: Protection
     environment: dict[str, Any]

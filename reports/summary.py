@@ -12,7 +12,7 @@ import numpy as np
 
 from protocol.errors import DataError
 from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
-from reports.answers import answer_bits, answer_of
+from reports.answers import answer_bits, answer_of, score_bits
 from reports.audit.record import read_audit
 from reports.checks import run_checks
 from reports.html import render
@@ -24,6 +24,7 @@ from reports.traffic import traffic_summary
 __all__ = ["REPORT", "SUMMARY", "Summary", "build", "summarise"]
 
 SUMMARY: Final = "summary.json"
+OPEN_SCORES: Final = "open_scores"
 REPORT: Final = "report.html"
 
 
@@ -96,6 +97,12 @@ def summarise(run: RunFiles) -> dict[str, Any]:
 
 def _run(run: RunFiles) -> dict[str, Any]:
     record, answer = run.record, answer_of(run.observations)
+    opened = OPEN_SCORES in record.protection.insecure
+    bits = (
+        score_bits(answer, run.entries, record.scale)
+        if opened
+        else answer_bits(answer, run.entries)
+    )
     mated = int(np.count_nonzero(run.observations["probe_identity"] != UNMATED))
     return {
         "id": record.run,
@@ -109,7 +116,8 @@ def _run(run: RunFiles) -> dict[str, Any]:
         "batch": record.batch,
         "changes": record.changes,
         "answer": answer.level,
-        "answer_bits_per_probe": round(answer_bits(answer, run.entries), 2),
+        "answer_bits_per_probe": round(bits, 2),
+        "scores_opened": opened,
         "dimension": record.dimension,
         "ring_bits": record.ring_bits,
         "scale": record.scale,

@@ -24,6 +24,7 @@ Differs = frozenset[Literal["rows", "probes", "answers"]]
 THRESHOLD: Final = 0.5
 TRIES: Final = 200
 STRANGERS: Final = 2_000
+MAPPED_DIMENSION: Final = 64
 
 
 class Sizes(NamedTuple):
@@ -33,11 +34,13 @@ class Sizes(NamedTuple):
         runs: runs of each world.
         held_out: runs with random secrets beyond what the unknowns of a coalition's view need.
         wide_elements: elements of masked probes over all wide runs, for tests of every value.
+        mapped: runs under the scenario's identity-specific mapping, where it has one.
     """
 
     runs: int = 32
     held_out: int = 48
     wide_elements: int = 2_300_000
+    mapped: int = 4
 
 
 class Pair(NamedTuple):
@@ -55,6 +58,7 @@ class Runs(NamedTuple):
     worlds: Sequence[Pair]
     random: Sequence[Trial]
     wide: Sequence[Trial]
+    mapped: Sequence[Trial] = ()
 
 
 def play_all(
@@ -74,7 +78,12 @@ def play_all(
     if any(trial.failure for pair in worlds for trial in pair.one):
         return Runs(worlds, (), ())
     tiny = Stage(_sized(scenario, entries=2, probes=2, batch=2, dimension=8), leak, protocol)
-    return Runs(worlds, _random(tiny, sizes, seed), _wide(scenario, sizes, seed, leak, protocol))
+    return Runs(
+        worlds,
+        _random(tiny, sizes, seed),
+        _wide(scenario, sizes, seed, leak, protocol),
+        _mapped(scenario, sizes, seed, leak, protocol),
+    )
 
 
 def _worlds(stage: Stage, runs: int, seed: int) -> list[Pair]:
@@ -172,6 +181,18 @@ def _wide(
     per_run = stage.plan.probes * stage.plan.dimension * limbs
     secrets = Secrets(seed, tuple(range(4)), tuple(range(64)))
     return [stage.play(secrets) for _ in range(-(-sizes.wide_elements // per_run))]
+
+
+def _mapped(
+    scenario: Scenario, sizes: Sizes, seed: int, leak: Leak | None, protocol: str
+) -> list[Trial]:
+    """Play the scenario's identity-specific mapping, half of the probes being of strangers."""
+    if scenario.mapping.kind == "none" or not sizes.mapped:
+        return []
+    small = _sized(scenario, entries=8, probes=16, batch=8, dimension=MAPPED_DIMENSION)
+    stage = Stage(msgspec.structs.replace(small, mapping=scenario.mapping), leak, protocol)
+    people = [tuple(range(start, start + 16)) for start in range(0, 16 * sizes.mapped, 16)]
+    return [stage.play(Secrets(seed, some[:8], some)) for some in people]
 
 
 def _sized(

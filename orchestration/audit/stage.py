@@ -30,7 +30,7 @@ from protocol.search import plaintext
 from protocol.search.policies import policy_named
 from protocol.search.protocols import protocol_named
 from protocol.sharing.ring import Ring
-from protocol.views import Array, Trial, view_from
+from protocol.views import Array, Public, Trial, view_from
 from scenarios.specs import Scenario
 
 __all__ = ["PEOPLE", "Secrets", "Stage"]
@@ -54,7 +54,7 @@ class Stage:
     """One protocol at one size.
 
     Args:
-        scenario: of kind templates, without a mapping; its runtime is ignored.
+        scenario: of kind templates; its runtime is ignored.
         leak: planted in every run.
         protocol: a registered protocol to play in place of the scenario's.
     """
@@ -105,6 +105,7 @@ class Stage:
             texts={**self._plant.texts, "the error that ended the run": failure.encode()},
             failure=failure,
             costs_differ=() if failure else self._costs(events),
+            public=Public.of(self.plan, self.scenario.mapping.kind),
         )
 
     def _program(

@@ -79,7 +79,7 @@ def audit_protocol(
     protocol = scenario.search.protocol
     runs = play_all(scenario, sizes or Sizes(), seed, leak)
     worlds = [Worlds(pair.name, pair.one, pair.two, pair.differ) for pair in runs.worlds]
-    experiment = Experiment(worlds, runs.random, runs.wide)
+    experiment = Experiment(worlds, runs.random, runs.wide, runs.mapped)
     rules = Rules(policy_named(protocol))
     return list(judge(experiment, rules))
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from reports.audit.assumptions import assumptions
 from reports.audit.canaries import canary_scan
 from reports.audit.coalitions import Pool, alike_in_size, coalition
+from reports.audit.derived import derived_answers
 from reports.audit.discipline import declared_costs, flow_policy
 from reports.audit.metadata import same_metadata
 from reports.audit.rules import Rules
@@ -18,6 +19,7 @@ from reports.audit.worlds import indistinguishable
 
 __all__ = ["CHECKS", "Check", "judge"]
 
+DERIVED_FROM: Final = 16
 Run: TypeAlias = Callable[[Experiment, Rules, float], Iterator[Verdict]]
 
 
@@ -118,6 +120,14 @@ def _coalitions(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[
         yield coalition(pool, members, must_learn=frozenset(members) in named)
 
 
+def _derived(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
+    del alpha
+    samples = [pair.one[0] for pair in experiment.worlds] + list(experiment.random[:DERIVED_FROM])
+    for trials in (samples, experiment.mapped):
+        for members in rules.coalitions() if trials else ():
+            yield derived_answers(trials, members, rules)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     Check("flow policy", "is every message declared?", "exact", _flow_policy),
     Check("declared costs", "does every message cost what is declared?", "exact", _costs),
@@ -128,6 +138,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("reachable values", "does every ring value occur?", "statistical", _reachable),
     Check("two worlds", "does a view tell which secrets were used?", "statistical", _worlds),
     Check("coalition algebra", "does a coalition's view determine a secret?", "exact", _coalitions),
+    Check("derived answers", "what follows from values in the clear?", "exact", _derived),
 )
 _AFTER_A_FAILURE: Final = frozenset({"flow policy", "canaries"})
 _COSTLY: Final = frozenset({"reachable values", "two worlds", "coalition algebra"})

@@ -11,9 +11,11 @@ import numpy as np
 from protocol.errors import DataError
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.sharing.ring import Ring
-from protocol.views import Array, Trial, View
+from protocol.views import Array, Public, Trial, View
+from reports.answers import answer_of
 from reports.audit.alike import sessions_alike
 from reports.audit.canaries import canary_scan
+from reports.audit.derived import derived_answers
 from reports.audit.discipline import flow_policy
 from reports.audit.neighbours import neighbours
 from reports.audit.relations import relations
@@ -59,6 +61,8 @@ def judge_run(run_dir: Path, *, alpha: float = ALPHA) -> Iterator[Verdict]:
     for party in rules.parties:
         yield uniformity([trial], party, rules, alpha / len(rules.parties))
     yield from relations(trial, rules)
+    for members in rules.coalitions():
+        yield derived_answers([trial], members, rules)
 
 
 def recorded_trial(run: RunFiles) -> Trial:
@@ -79,7 +83,18 @@ def recorded_trial(run: RunFiles) -> Trial:
         batches=_places(seen[CLIENT], "search"),
         enrolled=_places(seen[CLIENT], "enrol"),
         texts=RunTexts(run.path),
+        public=_public(run),
     )
+
+
+def _public(run: RunFiles) -> Public | None:
+    """Return what everybody knew of a run; None for a record that does not name its sessions."""
+    record = run.record
+    if not record.steps:
+        return None
+    level = answer_of(run.observations).level
+    mapping = str(record.protection.mapping.get("kind", "none"))
+    return Public(record.steps, record.threshold_ring, record.scale, level, mapping)
 
 
 def _checks(run: RunFiles) -> Iterator[Verdict]:

@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from protocol.flows import Elements, Flow, Form, Policy
+from protocol.flows import Elements, Fact, Flow, Form, Policy
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party, Phase
-from protocol.views import Array, Seen
+from protocol.views import Array, Public, Seen
 
 __all__ = ["KNOWN_TO", "SECRETS", "Rules", "Secret"]
 
@@ -48,6 +48,7 @@ class Rules:
             for coalition in policy.coalitions
             if coalition.excluded_by_trust_model
         ]
+        self._insecure = frozenset(insecure)
         self._known = dict(KNOWN_TO)
         for opening in policy.openings:
             if opening.needs_insecure == OPEN_SCORES and OPEN_SCORES in insecure:
@@ -112,6 +113,17 @@ class Rules:
     def may_know(self, members: Iterable[Party], secret: Secret) -> bool:
         """Say whether one of the parties holds a secret by its role, or by an announced opening."""
         return bool(self._known[secret] & frozenset(members))
+
+    def announced(self, members: Iterable[Party], public: Public) -> frozenset[Fact]:
+        """Return what may follow from values that these parties see, hold or compute."""
+        mapped = public.mapping != "none"
+        return frozenset(
+            fact
+            for member in members
+            for known in self._policy.learns.get(member, ())
+            if known.holds_for(public.answer, mapped=mapped, insecure=self._insecure)
+            for fact in known.reveals
+        )
 
     def lacks(self, members: Iterable[Party]) -> bool:
         """Say whether these parties lack a secret that a linear map could give; scores are none."""

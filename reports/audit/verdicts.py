@@ -95,18 +95,20 @@ class Experiment(NamedTuple):
         worlds: pairs of worlds, each with fixed secrets and fresh randomness.
         random: runs with fresh random secrets, equal sizes.
         wide: runs with many elements, for tests of every ring value.
+        mapped: runs whose rows are mapped under identity-specific keys.
     """
 
     worlds: Sequence[Worlds] = ()
     random: Sequence[Trial] = ()
     wide: Sequence[Trial] = ()
+    mapped: Sequence[Trial] = ()
 
     def trials(self) -> list[Trial]:
         """Return every run once."""
         found: dict[int, Trial] = {}
         for pair in self.worlds:
             found |= {id(trial): trial for trial in (*pair.one, *pair.two)}
-        found |= {id(trial): trial for trial in (*self.random, *self.wide)}
+        found |= {id(trial): trial for trial in (*self.random, *self.wide, *self.mapped)}
         return list(found.values())
 
 

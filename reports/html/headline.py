@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from reports.answers import LEVELS
+from reports.answers import level_text
 from reports.html.accuracy import open_set_rate, tpir_label
 from reports.wording import NOT_MEASURED, changed, count, counted, duration, percent, size
 
@@ -152,7 +152,7 @@ def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
     secure, baseline = (summary["accuracy"].get(name) for name in ("secure", "baseline"))
     level = summary["run"]["answer"]
     if level != "match":
-        return _operating(secure, level)
+        return _operating(secure, level, opened=summary["run"]["scores_opened"])
     for target in (target_fpir(scenario), DEFAULT_FPIR):
         found = open_set_rate(secure, target)
         if found is not None:
@@ -160,15 +160,16 @@ def _accuracy(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> Tile:
             note = _beside(None if beside is None else beside["tpir"]["value"])
             coarse = () if found["resolved"] else ("too few unmated probes to resolve this",)
             return Tile(tpir_label(target), percent(found["tpir"]["value"]), (note, *coarse))
-    return _operating(secure, level)
+    return _operating(secure, level, opened=summary["run"]["scores_opened"])
 
 
-def _operating(secure: Mapping[str, Any] | None, level: str) -> Tile:
+def _operating(secure: Mapping[str, Any] | None, level: str, *, opened: bool) -> Tile:
     title, rates, hit, miss, rate, missing = _AT_THRESHOLD[level]
     measured = (secure or {}).get(rates) or {}
     found, wrong = ((measured.get(name) or {}).get("value") for name in (hit, miss))
     note = f"no {missing}" if wrong is None else f"at {rate} {percent(wrong)}"
-    beside = (_beside(None),) if level == "match" else (LEVELS[level],)
+    told = level_text(level, scores_opened=opened)
+    beside = (_beside(None),) if level == "match" else (told,)
     return Tile(title, percent(found), (note, *beside))
 
 

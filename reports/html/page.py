@@ -92,7 +92,13 @@ def _numbers(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _disclosure(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "views": party_views(run.events, run.policy, summary["run"]["answer"]),
+        "views": party_views(
+            run.events,
+            run.policy,
+            summary["run"]["answer"],
+            mapped=run.record.protection.mapping.get("kind", "none") != "none",
+            insecure=run.record.protection.insecure,
+        ),
         "answer": tables.answer_text(summary["run"]),
         "metadata_rows": list(tables.metadata_rows(summary["run"])),
         "matrix": matrix(run.events, run.policy),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
-from reports.answers import LEVELS
+from reports.answers import level_text
 from reports.html.answers import budget_text, leak_text
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
@@ -146,7 +146,8 @@ def answer_text(run: Row) -> str:
     bits, level = run["answer_bits_per_probe"], run["answer"]
     most = f"{bits:,.0f}" if bits == int(bits) else f"at most {bits:,.1f}"
     name = {"match": "bitmap", "verified": "verification"}.get(level, level)
-    return f"{name}: {LEVELS[level]}; {most} {'bit' if bits == 1 else 'bits'} per probe"
+    told = level_text(level, scores_opened=run["scores_opened"])
+    return f"{name}: {told}; {most} {'bit' if bits == 1 else 'bits'} per probe"
 
 
 def metadata_rows(run: Row) -> Iterator[tuple[str, str]]:
@@ -159,7 +160,8 @@ def metadata_rows(run: Row) -> Iterator[tuple[str, str]]:
     )
     if run["changes"]:
         yield "Gallery changes", changed(run["changes"])
-    yield "Level of the answer", LEVELS[run["answer"]]
+    told = level_text(run["answer"], scores_opened=run["scores_opened"])
+    yield "Level of the answer", told
     yield "When each message was sent, and how long a party computed", "to everyone on the link"
 
 

@@ -22,6 +22,23 @@ def test_views_hold_everything_that_was_received(opened: EditableRun) -> None:
         assert view.received_bytes == sum(row.payload_bytes for row in view.received)
 
 
+def test_what_the_client_learns_names_scores_where_they_are_opened(opened: EditableRun) -> None:
+    events = read_run(opened.path).events
+    for shortcuts in ((), ("open_scores",)):
+        client = party_views(events, DEALER, "identity", insecure=shortcuts)[0]
+        named = [item for item in client.learns if item.what.startswith("every score")]
+        assert len(named) == len(shortcuts)
+
+
+def test_what_the_provider_learns_depends_on_the_mapping(opened: EditableRun) -> None:
+    events = read_run(opened.path).events
+    for mapped, reveals in ((False, "decisions"), (True, "estimates")):
+        provider = party_views(events, DEALER, mapped=mapped)[1]
+        facts = {fact for item in provider.learns for fact in item.reveals}
+        assert reveals in facts
+        assert ("rows" in facts) is not mapped
+
+
 def test_the_dealer_sees_requests_only(opened: EditableRun) -> None:
     dealer = next(
         v for v in party_views(read_run(opened.path).events, DEALER) if v.party == "dealer"

@@ -112,17 +112,34 @@ def test_every_level_passes_and_says_what_it_gives(
 def test_what_the_client_learns_follows_the_level(
     built: Build, level: str, learned: str, bits: float
 ) -> None:
-    summary = built(LEVELS[level])
+    summary = built(LEVELS[level], "insecure=[trusted_dealer]")
     assert summary["run"]["answer_bits_per_probe"] == pytest.approx(bits, abs=0.01)
     text = text_of(summary)
     assert learned in text
+    assert "every score: how well" not in text
     others = {"whether some row", "how many rows match a", "the numbers of", "whether the row a"}
     for other in others - {phrase for phrase in others if learned.startswith(phrase)}:
         assert other not in text
 
 
+@pytest.mark.parametrize("level", ["match", *LEVELS])
+def test_opened_scores_are_part_of_what_the_client_learns(built: Build, level: str) -> None:
+    """Exact scores lie in [-127^2, 127^2], one for each row or for the claimed one."""
+    summary = built(*([LEVELS[level]] if level in LEVELS else []))
+    compared = 1 if level == "verified" else 12
+    most = compared * math.log2(2 * 127**2 + 1)
+    assert summary["run"]["answer_bits_per_probe"] == pytest.approx(most, abs=0.01)
+    text, line = text_of(summary), printed(summary)
+    assert "every score: how well each row it asked about matches" in text
+    rows = "the claimed row" if level == "verified" else "every row"
+    for shown in (text, line):
+        assert f"and the exact score of {rows}" in shown
+        assert "not how well" not in shown
+        assert "not which" not in shown
+
+
 def test_a_bitmap_tells_one_bit_per_row(built: Build) -> None:
-    summary = built()
+    summary = built("insecure=[trusted_dealer]")
     assert summary["run"]["answer_bits_per_probe"] == 12
     assert "bitmap: for every row whether it matches; 12 bits per probe" in text_of(summary)
 

@@ -194,6 +194,7 @@ FIRST_PARTY: Final = register_policy(
                 Knowledge(
                     "the whole gallery, every probe, score and decision",
                     "CrypTen's default provider tells it every mask",
+                    reveals=("rows", "probes", "scores", "decisions"),
                 ),
             ),
             "gallery_holder": SIZES,

@@ -27,17 +27,37 @@ SIZES: Final = (
     Knowledge("public parameters: threshold, ring, dimension", "the scenario"),
 )
 CLIENT_LEARNS: Final = (
-    Knowledge("its own embeddings", "returned by the provider at enrolment"),
+    Knowledge(
+        "the embedding of every picture it enrols",
+        "returned by the provider, whatever is enrolled; no budget counts enrolments",
+    ),
+    Knowledge(
+        "every row, and how any picture compares with them whose embedding it has",
+        "one client enrols all rows here and searches them, so it builds them itself; a searching "
+        "client that holds no row is not simulated",
+        reveals=("rows", "probes", "scores", "decisions", "estimates"),
+    ),
     *ANSWER_KNOWLEDGE,
 )
 PROVIDER_LEARNS: Final = (
     Knowledge("protected features of every picture", "needed to compute embeddings"),
     Knowledge(
         "the embedding of every picture sent to it, enrolment pictures included",
-        "computes it; without identity-specific mapping this equals the gallery row",
+        "computes it in the clear", reveals=("probes",),
+    ),
+    Knowledge(
+        "every row, score and decision: who matched whom",
+        "quantises the embeddings it computed, as anybody can, multiplies them and compares with "
+        "the public threshold; it needs no message of the search for that",
+        reveals=("rows", "scores", "decisions"), rows="unmapped",
+    ),
+    Knowledge(
+        "an estimate of every decision, and which enrolments are of one person",
+        "compares the embeddings it computed by their plain cosine; keys hide rows from it, not "
+        "this", reveals=("estimates",), rows="mapped",
     ),
     *SIZES,
-)
+)  # fmt: skip
 _BETWEEN = (
     ("MaskedScores", "threshold", "masked", "of x = v + r, values to be compared under a mask",
      "the mask is uniform, unknown to either evaluator and used once"),

@@ -56,7 +56,9 @@ def test_there_are_enough_leaks_and_each_names_a_check() -> None:
         {"dealer": 15, "replicated": 6, "crypten_ttp": 2, "crypten": 1}
     )
     assert len({(leak.protocol, leak.name) for leak in LEAKS}) == len(LEAKS)
-    assert {leak.check for leak in LEAKS} == {check.name for check in CHECKS}
+    # What follows from announced values is no leak of a protocol but a gap of its policy, which
+    # tests/reports/audit/test_derived.py plants.
+    assert {leak.check for leak in LEAKS} == {check.name for check in CHECKS} - {"derived answers"}
 
 
 def test_only_the_first_party_provider_leaks_by_design() -> None:
