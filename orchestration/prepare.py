@@ -18,6 +18,7 @@ from orchestration.assembly import PartyBrief, brief_with, build_embedder, build
 from orchestration.calibration import calibrated_threshold, public_pictures
 from orchestration.evaluation import cosine_scores
 from orchestration.networks import Networks, find_networks
+from orchestration.pictures import check_pictures
 from orchestration.progress import OnProgress, Progress
 from protocol.features import Calibration, PrivacyBudget, privacy_budget
 from protocol.mapping import RowForm
@@ -74,8 +75,10 @@ def prepare(
     split = split_scenario_data(dataset, scenario.data, scenario.seed, scenario.newcomers)
     course = scenario_course(scenario, split, dataset)
     public = public_pictures(scenario, dataset)
-    networks = find_networks(scenario, data_root, dataset, on_progress)
     chosen = (*public.mapping, *public.threshold)
+    used = [picture for _, picture in (*chosen, *course.probes)]
+    looked = check_pictures(dataset, (*used, *course.gallery), on_progress)
+    networks = find_networks(scenario, data_root, dataset, on_progress)
     units = _embedded(scenario, dataset, networks, chosen, on_progress)
     cohort, impostors = np.split(units, [len(public.mapping)])
     mapped = None if scenario.mapping.kind == "none" else _public_cohort(scenario, cohort)
@@ -99,6 +102,7 @@ def prepare(
         (
             *scenario_warnings(scenario),
             *_met_before(networks, dataset, split, data_root),
+            *looked,
             *notes,
         ),
     )

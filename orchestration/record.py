@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from orchestration.machine import peak_memory_bytes
 from orchestration.prepare import Preparation
 from orchestration.runtime.outcome import PartyOutcome
 from protocol.costs import DeclaredMessage, InputSize
+from protocol.features import PrivacyBudget
 from protocol.features.spec import EDGE
 from protocol.parties import CLIENT, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan
@@ -25,9 +27,16 @@ from protocol.search.pool import Ledger
 from protocol.search.protocols import protocol_named
 from scenarios.specs import Scenario
 
-__all__ = ["costs_table", "input_size", "probe_latencies_s", "run_record"]
+__all__ = ["costs_table", "epsilons", "input_size", "probe_latencies_s", "run_record"]
 
 TEMPLATE_ELEMENT_BYTES = 4
+_EPSILONS = {
+    "element_epsilon": "element_epsilon",
+    "image_epsilon": "image_epsilon",
+    "colour_bit_epsilon": "colour_bit_epsilon",
+    "colour_image_epsilon": "colour_image_epsilon",
+    "total_epsilon": "total",
+}
 ANSWER_KINDS = frozenset({"DecisionShares", "CountShares", "IdentityShares"})
 
 
@@ -176,11 +185,7 @@ def _features_s_per_face(events: Iterable[Event]) -> float | None:
 def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
     budget = preparation.budget
     return {
-        "element_epsilon": None if budget is None else _finite(budget.element_epsilon),
-        "image_epsilon": None if budget is None else _finite(budget.image_epsilon),
-        "colour_bit_epsilon": None if budget is None else _finite(budget.colour_bit_epsilon),
-        "colour_image_epsilon": None if budget is None else _finite(budget.colour_image_epsilon),
-        "total_epsilon": None if budget is None else _finite(budget.total),
+        **epsilons(budget),
         "statement": "no pictures in this scenario" if budget is None else budget.statement,
         "features": scenario.features,
         "mapping": scenario.mapping,
@@ -228,6 +233,19 @@ def _ledger(observed: Observation) -> dict[str, int] | None:
     return {**ledger._asdict(), "burnt": ledger.burnt}
 
 
-def _finite(value: float) -> float | None:
-    """Return None for infinity: no promise at all."""
-    return None if value == float("inf") else value
+def epsilons(budget: PrivacyBudget | None) -> dict[str, float | str | None]:
+    """Return the budgets of a picture: numbers, or why there is none.
+
+    A part without noise has "no noise"; a whole that carries noise, but not everywhere, is
+    "infinite". None says that the scenario has no pictures.
+    """
+    if budget is None:
+        return dict.fromkeys(_EPSILONS)
+    parts = [budget.element_epsilon, budget.colour_image_epsilon]
+    noisy = any(0 < part < math.inf for part in parts)
+    found: dict[str, float | str | None] = {}
+    for name, field in _EPSILONS.items():
+        value: float = getattr(budget, field)
+        bare = "infinite" if noisy and field == "total" else "no noise"
+        found[name] = value if math.isfinite(value) else bare
+    return found

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from orchestration.acquaintance import remember_people
 from orchestration.machine import user_cache
+from orchestration.pictures import check_pictures
 from orchestration.progress import OnProgress, Progress
 from parties.model_provider import (
     DistilConfig,
@@ -106,6 +107,7 @@ def training_pictures(dataset: DataSet, on_progress: OnProgress) -> NDArray[np.u
     ]
     if not ids:
         raise DataError("there are no training people to adapt a network on", where=dataset.name)
+    check_pictures(dataset, ids, on_progress)
     parts = []
     for start in range(0, len(ids), LOAD_BATCH):
         on_progress(Progress("load", start, len(ids), "training pictures"))

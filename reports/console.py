@@ -110,9 +110,10 @@ def _facts(summary: Summary) -> Table:
 def _protection(protection: Row) -> str:
     element, image = protection["element_epsilon"], protection["image_epsilon"]
     total, mapping = protection["total_epsilon"], f"mapping {protection['mapping']['kind']}"
-    if element is None:
+    if not isinstance(element, (int, float)):
         return f"no noise on the features, so no ε; {mapping}"
-    whole = "none in total: colour has no noise" if total is None else f"{total:,.4g} in total"
+    finite = isinstance(total, (int, float))
+    whole = f"{total:,.4g} in total" if finite else "none in total: colour has no noise"
     return f"ε ≤ {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
 
 

@@ -111,14 +111,22 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
     equal: bool
 
 
-class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """What shields picture and template; an epsilon of None promises nothing."""
+Epsilon = float | Literal["no noise", "infinite"] | None
 
-    element_epsilon: float | None
-    image_epsilon: float | None
-    colour_bit_epsilon: float | None
-    colour_image_epsilon: float | None
-    total_epsilon: float | None
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What shields picture and template.
+
+    An epsilon is a number, or "no noise" on that part, or "infinite" where some of what is sent
+    carries noise and some does not; None says that there are no pictures (in records of earlier
+    versions also that there is no finite epsilon).
+    """
+
+    element_epsilon: Epsilon
+    image_epsilon: Epsilon
+    colour_bit_epsilon: Epsilon
+    colour_image_epsilon: Epsilon
+    total_epsilon: Epsilon
     statement: str
     features: dict[str, Any]
     mapping: dict[str, Any]

@@ -86,7 +86,7 @@ def check_runnable(
 
 def _missing_data(data: DataSpec, root: Path | None) -> list[Problem]:
     if data.kind == "folder" and not Path(data.path or "").expanduser().exists():
-        hint = "expected a folder or zip of identity/picture.jpg at 112x112"
+        hint = "expected a folder or zip of identity/picture at 112x112"
         return [Problem("data.path", f"{data.path} does not exist", hint)]
     if data.kind != "lfw":
         return []

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from orchestration.accuracy.sources import Embeddings, Source, embed_all, stored_embeddings
 from orchestration.acquaintance import Acquaintance, acquaintance
+from orchestration.pictures import check_pictures
 from orchestration.progress import OnProgress
 from protocol.errors import DataError, ScenarioError
 from scenarios.datasets import DataSet, FolderFaces, LfwFaces
-from scenarios.datasets.decode import SIDE, decode_picture
+from scenarios.datasets.decode import MAX_FILE_BYTES, SIDE, blank, decode_picture
+from scenarios.datasets.files import read_file
 from scenarios.datasets.pairs import PairList, draw_pairs, read_lfw_pairs, read_verification_bin
 from scenarios.datasets.template_lists import read_template_list
 
@@ -107,6 +109,8 @@ def run_faces(
     people = _people(dataset, seen, which)
     lists, notes = _pair_lists(dataset, people, root, seed), _notes(sources, seen, which)
     notes += [note for found in knows if not found.known for note in found.notes(len(people))]
+    used = [picture for person in people for picture in dataset.pictures_of(person)]
+    notes += check_pictures(dataset, used, on_progress)
     embeddings: dict[str, Embeddings] = {}
     for number, source in enumerate(sources):
         own = [person for person in people if _judge(person, seen) == number]
@@ -142,6 +146,9 @@ def run_bin(source: Source, path: Path, on_progress: OnProgress, *, mirror: bool
     units = _unit(found)
     scores = np.einsum("pd,pd->p", units[::2], units[1::2], dtype=np.float64)
     notes = [f"{source.name}: {source.says}; the file names nobody, so overlap cannot be excluded."]
+    empty = int(blank(pictures).sum())
+    if empty:
+        notes.append(f"{empty} of {len(pictures)} pictures show nothing: all pixels are the same.")
     pairs = Pairs(path.name, scores, np.array(same), min(10, len(same)), 0)
     return Trial(path.name, notes, [pairs], None)
 
@@ -159,7 +166,8 @@ def run_templates(
     def load(start: int, stop: int) -> NDArray[np.uint8]:
         batch = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
         for row, name in enumerate(listed.paths[start:stop]):
-            batch[row] = decode_picture(_read(folder / name), str(folder / name))
+            data = read_file(folder / name, MAX_FILE_BYTES, "picture")
+            batch[row] = decode_picture(data, str(folder / name))
         return batch
 
     found = _unit(embed_all(_embedder(source), load, len(listed.paths), on_progress, mirror=False))
@@ -182,13 +190,6 @@ def _templates(units: Embeddings, template: list[int], media: list[str]) -> Embe
     for (place, _), rows in groups.items():
         sums[place] += units[rows].mean(axis=0)
     return _unit(sums)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError("picture cannot be read", where=str(path)) from error
 
 
 def _embedder(source: Source):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -119,8 +119,10 @@ def tiles(summary: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[Tile]
     ]
 
 
-def epsilon(value: float | None) -> str:
-    """Return a privacy budget for people; without one there is no promise."""
+def epsilon(value: float | str | None) -> str:
+    """Return a privacy budget for people; without a number there is no promise, and why."""
+    if isinstance(value, str):
+        return "no noise, no promise" if value == "no noise" else f"no promise: ε is {value}"
     return "no promise" if value is None else f"ε = {_number(value)}"
 
 
@@ -217,7 +219,7 @@ def _privacy(protection: Mapping[str, Any]) -> Tile:
     element, image = protection["element_epsilon"], protection["image_epsilon"]
     mapping = protection["mapping"].get("kind", "none")
     mapped = "no identity-specific mapping" if mapping == "none" else f"mapping: {mapping}"
-    if element is None:
+    if not isinstance(element, (int, float)):
         return Tile("Noise on features", "none", ("no differential privacy", mapped))
     return Tile(
         "largest ε of an element", _number(element), (f"{epsilon(image)} per image", mapped)

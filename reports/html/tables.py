@@ -228,13 +228,17 @@ def _percent_of(part: float, most: float) -> float:
     return round(100 * part / most, 1) if most else 0.0
 
 
-def _colour(value: float | None) -> str:
+def _colour(value: float | str | None) -> str:
     return "nothing is sent" if value == 0 else epsilon(value)
 
 
 def _settings(settings: Row, without: Sequence[str] = ()) -> str:
-    shown = (f"{k.replace('_', ' ')} {_known(v)}" for k, v in settings.items() if k not in without)
-    return ", ".join(shown)
+    shown = {key: "none" if value is None else value for key, value in settings.items()}
+    return ", ".join(
+        f"{key.replace('_', ' ')} {_known(value)}"
+        for key, value in shown.items()
+        if key not in without
+    )
 
 
 def _known(value: object) -> str:

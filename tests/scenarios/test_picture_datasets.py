@@ -21,6 +21,7 @@ def encoded(value: int, size: tuple[int, int] = (112, 112), form: str = "PNG") -
     stream = io.BytesIO()
     pixels = np.full((size[1], size[0], 3), value, np.uint8)
     pixels[..., 0] = 200
+    pixels[size[1] // 2 :, :, 0] = 100  # something to see
     Image.fromarray(pixels).save(stream, form)
     return stream.getvalue()
 
@@ -70,10 +71,13 @@ def test_training_and_test_people_of_a_folder_are_disjoint_and_stable(tmp_path: 
 
 def test_grey_and_jpeg_pictures_become_rgb(tmp_path: Path) -> None:
     grey = io.BytesIO()
-    Image.new("L", (112, 112), 77).save(grey, "PNG")
+    half = Image.new("L", (112, 112), 77)
+    half.paste(20, (0, 0, 56, 112))
+    half.save(grey, "PNG")
     files = {"a/1.PNG": grey.getvalue(), "a/2.jpg": encoded(90, form="JPEG")}
     loaded = FolderFaces(as_folder(tmp_path, files)).load(["a/1.PNG", "a/2.jpg"])
-    assert (loaded[0] == 77).all()
+    assert (loaded[0, :, 56:] == 77).all()
+    assert (loaded[0, :, :56] == 20).all()
     assert abs(int(loaded[1, 50, 50, 1]) - 90) <= 2
 
 
@@ -83,7 +87,7 @@ def test_grey_and_jpeg_pictures_become_rgb(tmp_path: Path) -> None:
         (encoded(1, (96, 112)), "expected 112x112 pixels, got 96x112"),
         (b"not a picture", "not a readable picture"),
         (encoded(1)[:150], "not a readable picture"),
-        (encoded(1, form="BMP"), "not a readable picture"),
+        (encoded(1, form="ICO"), "not a readable picture"),
         (b"\x00" * (5 << 20), "too large"),
     ],
 )
