@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import DataError
+from reports.intervals.quantiles import ROUNDING, fpir_cutoff
+from reports.intervals.wilson import CONFIDENCE, wilson_interval
 
 __all__ = [
     "UNMATED",
@@ -57,10 +58,8 @@ Identities = NDArray[np.int64]
 Hits = NDArray[np.bool_]
 
 UNMATED = -1
-CONFIDENCE = 0.95
 RESAMPLES = 1000
 BLOCK_ELEMENTS = 4_000_000
-ROUNDING = 1e-9
 
 
 class Proportion(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,19 +154,6 @@ class Ranking(NamedTuple):
         return _mated(self.identity)
 
 
-def wilson_interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion; (0, 1) when nothing was observed."""
-    if total == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = count / total
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    centre, scale = share + z * z / (2 * total), 1 + z * z / total
-    low = 0.0 if count == 0 else max(0.0, (centre - spread) / scale)
-    high = 1.0 if count == total else min(1.0, (centre + spread) / scale)
-    return low, high
-
-
 def proportion(hits: Hits) -> Proportion:
     """Return how many of `hits` are true, with the Wilson interval."""
     count, total = int(np.count_nonzero(hits)), int(hits.size)
@@ -242,15 +228,6 @@ def rank_k(ranking: Ranking, k: int = 1) -> Proportion:
 def rank_k_per_person(ranking: Ranking, k: int = 1) -> PersonMean:
     """Return rank-k with every person weighing one."""
     return person_mean(_within(ranking, k)[ranking.mated], ranking.identity[ranking.mated])
-
-
-def fpir_cutoff(unmated_best: NDArray[Any], fpir: float) -> float:
-    """Return the score that entries must exceed so that at most `fpir` of the probes alarm."""
-    allowed = math.floor(fpir * unmated_best.size + ROUNDING)
-    if allowed >= unmated_best.size:
-        return -math.inf
-    place = unmated_best.size - allowed - 1
-    return float(np.partition(unmated_best, place)[place])
 
 
 def tpir_at_fpir(
