@@ -22,6 +22,7 @@ from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
 from orchestration.scratch import LEFT, scratch
+from orchestration.stopping import Stopped, meant
 from protocol.errors import BautaError, InfrastructureError
 from protocol.parties import Party
 from scenarios.resources import check_runnable
@@ -56,8 +57,10 @@ def run_job(
     except BautaError as error:
         directory.fail(error, chain.from_iterable(aborted.values()))
         raise
-    except KeyboardInterrupt:
-        directory.fail(InfrastructureError("interrupted"), ())
+    except KeyboardInterrupt as wish:
+        asked = meant(wish)
+        text = f"stopped by {asked}" if isinstance(asked, Stopped) else "interrupted"
+        directory.fail(InfrastructureError(text), chain.from_iterable(aborted.values()))
         raise
 
 

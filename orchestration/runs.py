@@ -90,7 +90,11 @@ class RunDirectory:
         return self.path
 
     def fail(self, error: BautaError, events: Iterable[Event]) -> None:
-        """Keep what is known of an aborted run: the error's public text and the journal so far."""
+        """Keep what is known of an aborted run: the error's public text and the journal so far.
+
+        The text first: where the disk is full, it may be all there is room for, and the failure
+        that is reported stays the first one.
+        """
         failure = {
             "error": type(error).__name__,
             "message": error.message,
@@ -98,8 +102,9 @@ class RunDirectory:
             "hint": error.hint,
             "failed_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self.write_journal(events)
-        self._write(FAILED, _json(failure))
+        with suppress(DataError):
+            self._write(FAILED, _json(failure))
+            self.write_journal(events)
 
     def _write(self, name: str, data: bytes) -> None:
         with _replacing(self.path / name) as temporary:

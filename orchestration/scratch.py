@@ -2,10 +2,14 @@
 
 Whatever a run starts gets the folder as `TMPDIR`, and Ray's session (logs, spilled objects) lies
 in it. It is removed at the end; a run that records views first keeps the files for the audit.
+
+A process that is killed outright cannot remove anything. Each folder therefore holds a file that
+its process has locked, and whoever makes the next folder removes those whose lock is free.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -25,7 +29,10 @@ __all__ = ["LEFT", "scratch", "within_scratch"]
 
 LEFT: Final = "left"
 # Ray puts sockets below its folder, and their paths may not be longer than 107 bytes.
-FOLDER_LENGTH_LIMIT: Final = 30
+FOLDER_LENGTH_LIMIT: Final = 28
+PREFIX: Final = "bauta-"
+OWNED: Final = ".owned"
+"""The file that the owner of a folder has locked."""
 _HELD: Final[ContextVar[Path | None]] = ContextVar("scratch", default=None)
 
 
@@ -41,16 +48,13 @@ def scratch(kept: Path | None) -> Iterator[Path]:
         DataError: something cannot be kept.
     """
     began = time()
-    folder = _made_folder()
-    try:
-        with _as_temporary(folder):
-            yield folder
-    finally:
+    with _own_folder() as folder:
         try:
+            with _as_temporary(folder):
+                yield folder
+        finally:
             if kept is not None:
                 _keep(folder, began, kept)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -60,18 +64,43 @@ def within_scratch() -> Iterator[Path]:
     if around is not None:
         yield around
         return
-    own = _made_folder()
-    try:
+    with _own_folder() as own:
         yield own
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
 
 
-def _made_folder() -> Path:
-    """Make a folder where temporary ones are usually made, or where its path stays short."""
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """Make a folder that nobody else may enter, after removing what dead processes left.
+
+    It lies where temporary folders are usually made, or where its path stays short.
+    """
     usual = tempfile.gettempdir()
-    place = usual if len(usual) <= FOLDER_LENGTH_LIMIT else "/tmp"  # noqa: S108
-    return Path(tempfile.mkdtemp(prefix="bauta-", dir=place))
+    place = Path(usual if len(usual) <= FOLDER_LENGTH_LIMIT else "/tmp")  # noqa: S108
+    _sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    with (folder / f"{OWNED}.new").open("w") as owned:
+        fcntl.flock(owned, fcntl.LOCK_EX)
+        # Whoever sweeps must never see the file without its lock.
+        (folder / f"{OWNED}.new").rename(folder / OWNED)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove folders of this user whose owner is no more: its lock went with it."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and _is_free(folder / OWNED):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_free(owned: Path) -> bool:
+    """Say whether nobody holds a lock; a folder without one is not ours to judge."""
+    with owned.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
 
 
 @contextmanager
@@ -118,7 +147,8 @@ def _caches() -> Iterator[tuple[str, Path, str]]:
 
 def _files(folder: Path, pattern: str = "*") -> list[Path]:
     """Return the regular files below a folder; sockets and links are none."""
-    return sorted(p for p in folder.rglob(pattern) if p.is_file() and not p.is_symlink())
+    found = folder.rglob(pattern)
+    return sorted(p for p in found if p.is_file() and not p.is_symlink() and p.name != OWNED)
 
 
 def _made(path: Path) -> Path:

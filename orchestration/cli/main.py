@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -21,11 +22,13 @@ from orchestration.cli.scenarios import scenarios, show
 from orchestration.cli.tables import tables
 from orchestration.cli.train import train
 from orchestration.cli.views import views
+from orchestration.stopping import Stopped, stopping_on_signals
 from protocol.errors import BautaError
 
 __all__ = ["main"]
 
-INTERRUPTED = 130
+SIGNALLED = 128
+"""What shells add to the number of a signal that ended a program."""
 
 
 class _Program(click.Group):
@@ -33,7 +36,8 @@ class _Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
         try:
-            return super().invoke(ctx)
+            with stopping_on_signals():
+                return super().invoke(ctx)
         except BautaError as error:
             if ctx.params["debug"]:
                 raise
@@ -41,9 +45,12 @@ class _Program(click.Group):
 
             print_error(error)
             ctx.exit(error.exit_code)
+        except Stopped as stop:
+            click.echo(f"stopped by {stop}", err=True)
+            ctx.exit(SIGNALLED + stop.signal_number)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(SIGNALLED + signal.SIGINT)
 
 
 @click.group(

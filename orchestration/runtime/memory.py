@@ -64,7 +64,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
         use_clock(thread_time)
         with computing_with(threads or cores()):
             return scheduler.run()
-    except BautaError:
+    except (BautaError, KeyboardInterrupt):
         if on_abort is not None:
             on_abort(scheduler.journals())
         raise

@@ -93,7 +93,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
             tell(Progress("start", 0, note="one actor per party"))
             actors.spawn(briefs, header, heavy)
             return actors.run(briefs, tell)
-        except BautaError:
+        except (BautaError, KeyboardInterrupt):
             if on_abort is not None:
                 on_abort(actors.salvage())
             raise

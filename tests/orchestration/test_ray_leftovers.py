@@ -51,7 +51,7 @@ def canaries_of(folder: Path, program: str) -> tuple[Path, Verdict]:
 def test_an_honest_run_leaves_no_secret_in_rays_files(tmp_path: Path) -> None:
     path, found = canaries_of(tmp_path, HONEST)
     assert found.passed, found.detail
-    logs = [file.name for file in path.glob("left/temporary/session_*/logs/worker-*")]
+    logs = [file.name for file in path.glob("left/temporary/r/session_*/logs/worker-*")]
     assert len(logs) >= 4
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from time import time
@@ -12,7 +14,7 @@ import pytest
 
 from orchestration.job import run_job
 from orchestration.progress import Progress
-from orchestration.scratch import scratch, within_scratch
+from orchestration.scratch import FOLDER_LENGTH_LIMIT, scratch, within_scratch
 from protocol.errors import DataError
 from scenarios.schema import parse_scenario
 
@@ -61,6 +63,45 @@ def test_the_temporary_folder_is_the_runs_own_and_goes_with_it() -> None:
         assert own != folder
         assert own.exists()
     assert not own.exists()
+
+
+def test_nobody_else_may_enter_the_folder() -> None:
+    with within_scratch() as own:
+        assert own.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as place:
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        assert len(place) <= FOLDER_LENGTH_LIMIT
+        folders = [_killed_owner(), _killed_owner()]
+        foreign = Path(place) / "bauta-foreign"
+        foreign.mkdir()
+        with within_scratch() as living, within_scratch() as own:
+            assert living.exists()
+            assert own.exists()
+            assert not any(folder.exists() for folder in folders)
+            assert foreign.exists(), "without an owner's file it is not ours to judge"
+
+
+def _killed_owner() -> Path:
+    """Return the folder of a process that was killed while it had it."""
+    code = (
+        "import sys, time; from orchestration.scratch import within_scratch\n"
+        "with within_scratch() as own:\n  print(own, flush=True)\n  time.sleep(600)"
+    )
+    environment = os.environ | {"TMPDIR": tempfile.gettempdir()}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    ) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().strip())
+        assert folder.exists()
+        owner.kill()
+    assert folder.exists()
+    return folder
 
 
 def test_what_is_left_is_kept_also_after_a_failure(tmp_path: Path) -> None:
