@@ -44,6 +44,9 @@ __all__ = [
     "resolved_yaml",
 ]
 
+UNDESCRIBED = frozenset({"runtime", "report", "capture"})
+"""Fields that change where a scenario runs and what is kept, not what it shows."""
+
 
 class _Dumper(yaml.SafeDumper):
     """SafeDumper that writes texts of several lines as blocks."""
@@ -94,11 +97,19 @@ def parse_scenario(
     document = {} if document is None else document
     for override in overrides:
         apply_override(document, override)
+    _drop_description(document, overrides)
     if default_name and isinstance(document, dict):
         document.setdefault("name", default_name)
     scenario = convert(document, Scenario)
     raise_problems(check_fields(scenario))
     return _resolve(scenario)
+
+
+def _drop_description(document: object, overrides: Sequence[str]) -> None:
+    """Drop what the author says of a scenario that is no longer the author's."""
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    if isinstance(document, dict) and "description" not in keys and not keys <= UNDESCRIBED:
+        document.pop("description", None)
 
 
 def _resolve(scenario: Scenario) -> Scenario:

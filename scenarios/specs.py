@@ -151,7 +151,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Attributes:
         name: run directory name.
-        description: what the run shows, for a reader of the report.
+        description: what the run shows, for a reader of the report; empty once a field is
+            overridden, because it may then be wrong.
         seed: fixes splits, synthetic faces and (with test_randomness) the masks.
         runtime: ray runs one actor per party, memory runs all in this process.
         insecure: shortcuts this scenario takes, each named in the report.

@@ -25,6 +25,7 @@ from reports.html.headline import banners, check_name, target_fpir, tiles, verdi
 from reports.records import RunFiles
 from reports.sequence import mermaid
 from reports.sequence_svg import FORMS, legend_svg, sequence_svg
+from reports.what_ran import what_ran
 from reports.wording import count, counted, duration, party_name, size
 
 __all__ = ["render"]
@@ -67,6 +68,7 @@ def _headline(run: RunFiles, summary: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": sentence,
         "banners": list(banners(summary)),
         "tiles": tiles(summary, run.scenario),
+        "ran": what_ran(run.scenario, summary["run"], summary["protection"]),
         "scenario_yaml": run.scenario_yaml,
     }
 
