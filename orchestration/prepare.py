@@ -96,7 +96,7 @@ def prepare(
         course.people,
         tuple(identity for identity, _ in course.probes),
         _baseline(dataset, course, networks, on_progress),
-        _budget(scenario, networks.calibration),
+        _budget(scenario, networks.calibration, course),
         networks,
         form,
         (
@@ -247,8 +247,14 @@ def _met_before(
     return tuple(found.notes(len(people)))
 
 
-def _budget(scenario: Scenario, calibration: Calibration | None) -> PrivacyBudget | None:
-    return None if calibration is None else privacy_budget(scenario.features, calibration)
+def _budget(
+    scenario: Scenario, calibration: Calibration | None, course: Course
+) -> PrivacyBudget | None:
+    """Account for one picture, and for all pictures this run sends of one person."""
+    if calibration is None:
+        return None
+    most = max(course.uploads().values(), default=0)
+    return privacy_budget(scenario.features, calibration).of_person(most)
 
 
 def _calibration_bytes(scenario: Scenario) -> RandomBytes:

@@ -36,7 +36,9 @@ _EPSILONS = {
     "colour_bit_epsilon": "colour_bit_epsilon",
     "colour_image_epsilon": "colour_image_epsilon",
     "total_epsilon": "total",
+    "person_epsilon": "person_total",
 }
+_WHOLES = frozenset({"total", "person_total"})
 ANSWER_KINDS = frozenset({"DecisionShares", "CountShares", "IdentityShares"})
 
 
@@ -186,6 +188,7 @@ def _protection(scenario: Scenario, preparation: Preparation) -> dict[str, Any]:
     budget = preparation.budget
     return {
         **epsilons(budget),
+        "person_uploads": 0 if budget is None else budget.person_uploads,
         "statement": "no pictures in this scenario" if budget is None else budget.statement,
         "features": scenario.features,
         "mapping": scenario.mapping,
@@ -246,6 +249,6 @@ def epsilons(budget: PrivacyBudget | None) -> dict[str, float | str | None]:
     found: dict[str, float | str | None] = {}
     for name, field in _EPSILONS.items():
         value: float = getattr(budget, field)
-        bare = "infinite" if noisy and field == "total" else "no noise"
+        bare = "infinite" if noisy and field in _WHOLES else "no noise"
         found[name] = value if math.isfinite(value) else bare
     return found

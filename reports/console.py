@@ -114,7 +114,16 @@ def _protection(protection: Row) -> str:
         return f"no noise on the features, so no ε; {mapping}"
     finite = isinstance(total, (int, float))
     whole = f"{total:,.4g} in total" if finite else "none in total: colour has no noise"
-    return f"ε ≤ {element:,.4g} per element, {image:,.4g} per image, {whole}; {mapping}"
+    person = _person(protection)
+    return f"ε ≤ {element:,.4g} per element, {image:,.4g} per image, {whole}{person}; {mapping}"
+
+
+def _person(protection: Row) -> str:
+    """Return the sum over one person's pictures; nothing where there is no promise."""
+    uploads, summed = protection["person_uploads"], protection["person_epsilon"]
+    if uploads < 2 or not isinstance(summed, (int, float)):
+        return ""
+    return f", {summed:,.4g} for the {uploads:,} pictures sent of one person"
 
 
 def _answer(run: Row) -> str:

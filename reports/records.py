@@ -119,7 +119,8 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     An epsilon is a number, or "no noise" on that part, or "infinite" where some of what is sent
     carries noise and some does not; None says that there are no pictures (in records of earlier
-    versions also that there is no finite epsilon).
+    versions also that there is no finite epsilon). `person_uploads` is the most pictures that were
+    sent of one person, `person_epsilon` that of all of them.
     """
 
     element_epsilon: Epsilon
@@ -128,6 +129,8 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     colour_image_epsilon: Epsilon
     total_epsilon: Epsilon
     statement: str
+    person_uploads: int = 0
+    person_epsilon: Epsilon = None
     features: dict[str, Any]
     mapping: dict[str, Any]
     output: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,15 @@ class Course(NamedTuple):
     people: tuple[str, ...]
     gallery: tuple[str, ...]
     probes: tuple[Pair, ...]
+
+    def uploads(self) -> Counter[str]:
+        """Return how many pictures are sent of each person, one that is sent again included."""
+        sent = Counter(identity for identity, _ in self.probes)
+        sent.update(self.people)
+        for step in self.steps:
+            if step.kind == "update":
+                sent.update(self.people[row] for row in step.rows)
+        return sent
 
 
 def scenario_course(scenario: Scenario, split: Split, dataset: DataSet) -> Course:

@@ -22,14 +22,20 @@ from protocol.features.wire import NOISE_MARGIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy import uint8
+    from numpy import float64, uint8
     from numpy.typing import NDArray
 
     from protocol.features.allocation import Allocation
     from protocol.features.pipeline import NoiseWords
     from protocol.features.spec import FeatureSpec
 
-__all__ = ["NoiseSource", "flip_threshold", "sampling_slack"]
+__all__ = [
+    "NoiseSource",
+    "flip_threshold",
+    "picture_sampling_slack",
+    "ratio_slack",
+    "sampling_slack",
+]
 
 SEED_BYTES: Final = 32
 _ELEMENT_BYTES: Final = 6
@@ -85,7 +91,7 @@ def flip_threshold(epsilon: float) -> int:
 
 
 def sampling_slack(spec: FeatureSpec, allocation: Allocation | None = None) -> float:
-    """Bound how much finite resolution adds to epsilon per element; 0 without noise.
+    """Bound how much finite resolution adds to epsilon of any element; 0 without noise.
 
     A code's probability is off by at most two steps of the uniform and by the float32 error of
     the two cell edges, relative to the rarest cell (distance: one clip width plus the margin).
@@ -93,12 +99,33 @@ def sampling_slack(spec: FeatureSpec, allocation: Allocation | None = None) -> f
     if spec.epsilon is None:
         return 0.0
     shares = (1.0, 1.0) if allocation is None else allocation.extremes
-    return max(_slack(spec.epsilon * share, 2**spec.wire_bits - 1) for share in shares)
+    return float(_slack(spec.epsilon * np.array(shares), 2**spec.wire_bits - 1).max())
 
 
-def _slack(epsilon: float, largest: int) -> float:
+def picture_sampling_slack(spec: FeatureSpec, allocation: Allocation | None = None) -> float:
+    """Bound how much finite resolution adds to epsilon of all elements of a picture together."""
+    if spec.epsilon is None:
+        return 0.0
+    elements = spec.frequency_channels * EDGE * EDGE
+    if allocation is None:
+        return elements * sampling_slack(spec)
+    shares = allocation.elements().astype(np.float64)
+    return float(_slack(spec.epsilon * shares, 2**spec.wire_bits - 1).sum())
+
+
+def ratio_slack(error: NDArray[float64]) -> NDArray[float64]:
+    """Return the log of how far a ratio of two probabilities may be off, each by this share.
+
+    Infinite where a probability may vanish.
+    """
+    certain = np.minimum(error, 1.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(2.0 * np.arctanh(certain))
+
+
+def _slack(epsilon: NDArray[float64], largest: int) -> NDArray[float64]:
     cell = (epsilon + 2.0 * NOISE_MARGIN) / largest
     distance = epsilon + NOISE_MARGIN
-    rarest = 0.5 * math.exp(-distance) * (1.0 - math.exp(-cell))
+    rarest = 0.5 * np.exp(-distance) * -np.expm1(-cell)
     edge_error = 4.0 * float(np.finfo(np.float32).eps) * (distance + epsilon + NOISE_MARGIN)
-    return 2.0 * (2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)
+    return ratio_slack(2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)

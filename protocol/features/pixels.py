@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from protocol.features.fusion import luminance
+from protocol.features.noise import ratio_slack
 from protocol.features.pipeline import laplace
 
 if TYPE_CHECKING:
-    from numpy import float32, uint8
+    from numpy import float32, float64, uint8
     from numpy.typing import NDArray
 
     from protocol.features.noise import NoiseSource
 
-__all__ = ["PIXEL_RANGE", "noisy_pictures", "pixel_laplace", "pixel_sampling_slack"]
+__all__ = [
+    "PIXEL_RANGE",
+    "noisy_pictures",
+    "picture_pixel_slack",
+    "pixel_laplace",
+    "pixel_sampling_slack",
+]
 
 PIXEL_RANGE: Final = 255.0
 
@@ -82,15 +89,29 @@ def pixel_sampling_slack(epsilon: float, shares: tuple[float, float] = (1.0, 1.0
     of the draw and by the float32 error of its two edges, relative to the rarest level of a stage.
     `shares` are the smallest and the largest of the mean `epsilon`.
     """
-    return max(_slack(epsilon * share) for share in shares)
+    return float(_slack(epsilon * np.array(shares)).max())
 
 
-def _slack(epsilon: float) -> float:
+def picture_pixel_slack(
+    epsilon: float, values: int, places: NDArray[float32] | None = None
+) -> float:
+    """Bound how much finite resolution adds to epsilon of all values of a picture together.
+
+    Args:
+        epsilon: of a value; the mean where places have shares.
+        values: of the picture; equally many for each place.
+        places: share of each place.
+    """
+    shares = np.ones(1) if places is None else places.astype(np.float64).reshape(-1)
+    return values * float(_slack(epsilon * shares).mean())
+
+
+def _slack(epsilon: NDArray[float64]) -> NDArray[float64]:
     cell = epsilon / PIXEL_RANGE
     stages = 1.0 + epsilon / _STAGE
-    rarest = 0.5 * math.exp(-_STAGE) * (1.0 - math.exp(-min(cell, 1.0)))
-    edge_error = 4.0 * float(np.finfo(np.float32).eps) * 2.0 * max(epsilon, 1.0)
-    return 2.0 * (stages * 2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)
+    rarest = 0.5 * math.exp(-_STAGE) * -np.expm1(-np.minimum(cell, 1.0))
+    edge_error = 4.0 * float(np.finfo(np.float32).eps) * 2.0 * np.maximum(epsilon, 1.0)
+    return ratio_slack(stages * 2.0 * 2.0**-47 / rarest + 2.0 * edge_error / cell)
 
 
 def _means(values: NDArray[uint8] | NDArray[float32], block: int) -> NDArray[float32]:

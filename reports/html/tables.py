@@ -11,7 +11,16 @@ from reports.html.answers import budget_text, leak_text
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
 from reports.records import CostRow, RunRecord
-from reports.wording import PARTY_NAMES, changed, count, decimal, duration, party_name, size
+from reports.wording import (
+    PARTY_NAMES,
+    changed,
+    count,
+    counted,
+    decimal,
+    duration,
+    party_name,
+    size,
+)
 
 __all__ = [
     "Bar",
@@ -132,6 +141,10 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     yield "Colour part, per bit", _colour(protection.colour_bit_epsilon)
     yield "Colour part, per image", _colour(protection.colour_image_epsilon)
     yield "Everything sent of one image", epsilon(protection.total_epsilon)
+    if protection.person_uploads:
+        most = counted(protection.person_uploads, "picture")
+        name = f"Everything sent of one person, {most} at most"
+        yield name, epsilon(protection.person_epsilon)
     yield "Features", _settings(protection.features, ("epsilon", "colour_epsilon"))
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"

@@ -64,10 +64,11 @@ def test_no_noise_and_infinite_epsilon_are_told_apart(colour: float, total: str)
         colour_bit_epsilon=colour,
         colour_image_epsilon=colour,
         total=math.inf,
+        person_total=math.inf,
         statement="",
     )
     found = epsilons(budget)
     assert found["element_epsilon"] == found["image_epsilon"] == "no noise"
     assert found["colour_bit_epsilon"] == ("no noise" if math.isinf(colour) else colour)
-    assert found["total_epsilon"] == total
+    assert found["total_epsilon"] == found["person_epsilon"] == total
     assert set(epsilons(None).values()) == {None}

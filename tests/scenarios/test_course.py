@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from protocol.errors import ScenarioError
@@ -146,3 +148,11 @@ def test_a_life_that_cannot_be_is_refused(life: str, where: str, says: str) -> N
         parse_scenario(LIFE, [f"life={life}"])
     assert caught.value.where == where
     assert says in str(caught.value)
+
+
+def test_every_picture_that_is_sent_counts_for_its_person() -> None:
+    """Picture ids of templates are `person/number`; updates send a person's pictures again."""
+    drawn = course()
+    pictures = [*drawn.gallery, *(picture for _, picture in drawn.probes)]
+    assert drawn.uploads() == Counter(picture.partition("/")[0] for picture in pictures)
+    assert sum(drawn.uploads().values()) == 46 + 20 + 60

@@ -62,10 +62,11 @@ def test_what_is_read_is_one_group_of_the_exact_channels(
 
 def test_noise_is_accounted_for_what_is_sent(pictures: NDArray[uint8]) -> None:
     from protocol.features import privacy_budget
+    from protocol.features.noise import sampling_slack
 
     spec = FeatureSpec(fusion="none", selection="random", colour="none", epsilon=2.0)
     budget = privacy_budget(spec, calibrate([pictures], "none", "random"))
-    assert budget.image_epsilon == 27 * 112 * 112 * 2.0
+    assert budget.image_epsilon == pytest.approx(27 * 112 * 112 * (2.0 + sampling_slack(spec)))
 
 
 def test_a_calibration_of_another_selection_is_refused(pictures: NDArray[uint8]) -> None:
