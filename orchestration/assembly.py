@@ -106,11 +106,12 @@ def build_recorded(brief: bytes, recording: Recording) -> RoleProgram:
 
 
 def _metered(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:
-    """Return a party's program, which holds the query budget where there is one."""
-    program, budget = _program(told, recording), told.scenario.budget
-    if budget is None:
+    """Return a party's program, which holds the budgets where there are some."""
+    program, scenario = _program(told, recording), told.scenario
+    if scenario.budget is None and scenario.enrolment_budget is None:
         return program
-    return Metered(program, told.party, told.plan, budget, told.spent)
+    most = scenario.enrolment_budget
+    return Metered(program, told.party, told.plan, scenario.budget, told.spent, most)
 
 
 def _program(told: PartyBrief, recording: Recording | None = None) -> RoleProgram:

@@ -101,6 +101,8 @@ def run_record(
             "ledger": scenario.ledger,
             "spent_before": spent,
             "probes": plan.probes,
+            "enrolment_budget": scenario.enrolment_budget,
+            "enrolments": plan.versions,
         },
         "warnings": list(preparation.notes),
     }

@@ -152,12 +152,14 @@ class Leakage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queries(msgspec.Struct, frozen=True, kw_only=True):
-    """The query budget, what this run asked, and what runs of the same ledger asked before it."""
+    """The budgets, what this run took of them, and what runs of the same ledger asked before it."""
 
     budget: int | None = None
     ledger: str | None = None
     spent_before: int = 0
     probes: int = 0
+    enrolment_budget: int | None = None
+    enrolments: int = 0
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,6 +111,11 @@ def _check_search(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _check_budget(scenario: Scenario) -> Iterator[Problem]:
+    most = scenario.enrolment_budget
+    if most is not None and scenario.enrolments > most:
+        message = f"a budget of {most:,} does not cover the {scenario.enrolments:,} enrolments"
+        hint = "raise enrolment_budget, or lower data.entries, life.enrol or life.update"
+        yield Problem("enrolment_budget", message, hint)
     if scenario.ledger is not None and scenario.budget is None:
         message = "a ledger counts a budget, and there is none"
         yield Problem("ledger", message, "set budget to the probes that may be asked in all")

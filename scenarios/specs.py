@@ -161,6 +161,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             every server, each for itself.
         ledger: counts the budget over all runs of the same runs folder that name it, so name it
             after the gallery; null counts each run for itself.
+        enrolment_budget: most pictures whose embedding the provider returns, in enrolments and
+            updates of one run; null for no limit. Held by the client and by every server.
         capture: payloads keeps every party's view (messages, randomness, inputs, outputs) in
             the run directory, for `bauta views` and `bauta audit`; none keeps digests only.
     """
@@ -179,6 +181,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     report: bool = True
     budget: Positive | None = None
     ledger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    enrolment_budget: Positive | None = None
     capture: Literal["none", "payloads"] = "none"
 
     @property
@@ -195,6 +198,11 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def changes(self) -> int:
         """How many times the gallery changes: between searches, not after the last one."""
         return (self.searches - 1) // self.life.every if self.life.every else 0
+
+    @property
+    def enrolments(self) -> int:
+        """Pictures that are enrolled, replacements of rows included."""
+        return self.data.entries + self.changes * (self.life.enrol + self.life.update)
 
     @property
     def newcomers(self) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reports.records import Leakage, RunRecord
 from reports.wording import count
 
-__all__ = ["LeakRow", "budget_text", "leak_rows", "leak_text"]
+__all__ = ["LeakRow", "budget_text", "enrolment_text", "leak_rows", "leak_text"]
 
 
 class LeakRow(NamedTuple):
@@ -55,6 +55,15 @@ def budget_text(record: RunRecord) -> str:
         f"{text}; counted over all runs of ledger {queries.ledger}: {queries.spent_before:,} "
         f"before this run, {queries.probes:,} in it, {left:,} left"
     )
+
+
+def enrolment_text(record: RunRecord) -> str:
+    """Return how many embeddings may be asked for, which a copy of the network is trained from."""
+    queries = record.queries
+    if queries.enrolment_budget is None:
+        return "none: nothing limits how many embeddings a client is given"
+    taken = f"{queries.enrolments:,} of them given"
+    return f"{queries.enrolment_budget:,} embeddings, {taken}; counted for this run alone"
 
 
 def _row(found: Leakage, note: str) -> LeakRow:

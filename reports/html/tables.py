@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from protocol.parties import PHASES
 from reports.answers import level_text
-from reports.html.answers import budget_text, leak_text
+from reports.html.answers import budget_text, enrolment_text, leak_text
 from reports.html.cells import Cell, missing
 from reports.html.headline import epsilon
 from reports.records import CostRow, RunRecord
@@ -151,6 +151,7 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     yield "Answer given to the client", answer_text(run)
     yield "What answers give away", leak_text(record.leakage)
     yield "Query budget", budget_text(record)
+    yield "Enrolment budget", enrolment_text(record)
     yield "Network", protection.network
 
 

@@ -22,6 +22,7 @@ from reports.html.answers import leak_rows
 from reports.html.tables import protection_rows
 from reports.records import read_run
 from reports.summary import summarise
+from scenarios.checks import check_fields
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
@@ -189,3 +190,45 @@ def test_the_console_tells_what_is_left(tmp_path: Path) -> None:
     console.print(render(build(path, report=False)))
     text = console.export_text()
     assert "9 probes over the runs of ledger ward-3: 0 before, 6 in this run, 3 left" in text
+
+
+@pytest.mark.parametrize("party", ["client", "model_provider", "gallery_holder"])
+def test_a_party_takes_part_in_no_more_enrolments_than_its_own_budget(party: str) -> None:
+    told = parse_scenario(
+        """
+        name: budget
+        runtime: memory
+        data: {kind: templates, dimension: 16, entries: 4, mated: 4, unmated: 2, batch: 2}
+        life: {every: 1, update: 1}
+        network: {kind: identity}
+        search: {threshold: 0.5}
+        insecure: [trusted_dealer]
+        enrolment_budget: 6
+        """
+    )
+    prepared = prepare(told, None, ignore)
+    briefs = dict(prepared.briefs)
+    strict = msgspec.structs.replace(told, enrolment_budget=5)
+    briefs[party] = brief_with(briefs[party], scenario=strict)  # type: ignore[index]
+    for name, wrong in ((prepared.briefs, None), (briefs, party)):
+        programs = {role: build_program(brief) for role, brief in name.items()}
+        facts = {"run": prepared.plan.run, "insecure": frozenset({"trusted_dealer"})}
+        if wrong is None:
+            run_in_memory(programs, **facts, protocol="dealer", seed=1)  # type: ignore[arg-type]
+            continue
+        with pytest.raises(
+            PolicyViolationError, match="budget of 5 enrolments does not cover update-0001"
+        ) as error:
+            run_in_memory(programs, **facts, protocol="dealer", seed=1)  # type: ignore[arg-type]
+        assert error.value.where == wrong
+
+
+def test_an_enrolment_budget_is_held_before_anything_starts_and_reported(tmp_path: Path) -> None:
+    enough = msgspec.structs.replace(scenario(6), enrolment_budget=4)
+    run = read_run(run_job(enough, data_root=None, out_root=tmp_path, on_progress=ignore))
+    rows = dict(protection_rows(run.record, summarise(run)["run"]))
+    assert rows["Enrolment budget"].startswith("4 embeddings, 4 of them given")
+    few = msgspec.structs.replace(enough, enrolment_budget=3)
+    (problem,) = check_fields(few)
+    assert problem.where == "enrolment_budget"
+    assert "a budget of 3 does not cover the 4 enrolments" in problem.message

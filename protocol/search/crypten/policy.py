@@ -18,8 +18,10 @@ from protocol.flows import (
 from protocol.parties import Party
 from protocol.search.crypten import messages as _messages
 from protocol.search.two_party.policy import (
+    CLIENT_AND_PROVIDER,
     CLIENT_LEARNS,
     PROVIDER_LEARNS,
+    RECOGNISER,
     SIZES,
     answer_flows,
     answer_openings,
@@ -223,7 +225,7 @@ THIRD_PARTY: Final = register_policy(
         trust_model=(
             "semi-honest two-server computation with a trusted third party, here the dealer, that "
             "must not collude with either server, nor the servers with each other; secure only as "
-            "far as Mersenne Twisters with 64-bit seeds hide their output"
+            "far as Mersenne Twisters with 64-bit seeds hide their output; " + RECOGNISER
         ),
         parties=("client", *_SERVERS, "dealer"),
         flows=(*_FLOWS, *_PROVIDER_FLOWS, *_opening_flows(None)),
@@ -244,7 +246,7 @@ THIRD_PARTY: Final = register_policy(
             ),
             Coalition(
                 ("client", "model_provider"),
-                "the client's pictures beside their embeddings; no other row of the gallery",
+                CLIENT_AND_PROVIDER,
                 excluded_by_trust_model=False,
             ),
             _BOTH_SERVERS,

@@ -15,8 +15,10 @@ from protocol.flows import (
 )
 from protocol.parties import Party
 from protocol.search.two_party.policy import (
+    CLIENT_AND_PROVIDER,
     CLIENT_LEARNS,
     PROVIDER_LEARNS,
+    RECOGNISER,
     SIZES,
     deletion_flows,
     evaluator_flows,
@@ -97,7 +99,8 @@ _LEARNS: Final[dict[Party, tuple[Knowledge, ...]]] = {
 
 _TRUST_MODEL: Final = (
     "semi-honest two-server computation with a trusted dealer: no single party learns more than "
-    "its row says; the dealer must not collude with either server, nor the servers with each other"
+    "its row says; the dealer must not collude with either server, nor the servers with each "
+    "other; " + RECOGNISER
 )
 
 
@@ -115,7 +118,7 @@ _COALITIONS: Final[tuple[Coalition, ...]] = (
     ),
     Coalition(
         ("client", "model_provider"),
-        "the client's pictures beside their embeddings; no other row of the gallery",
+        CLIENT_AND_PROVIDER,
         excluded_by_trust_model=False,
     ),
     Coalition(

@@ -15,8 +15,10 @@ from protocol.flows import (
 )
 from protocol.parties import Party
 from protocol.search.two_party.policy import (
+    CLIENT_AND_PROVIDER,
     CLIENT_LEARNS,
     PROVIDER_LEARNS,
+    RECOGNISER,
     SIZES,
     deletion_flows,
     evaluator_flows,
@@ -113,14 +115,14 @@ _LEARNS: Final[dict[Party, tuple[Knowledge, ...]]] = {
 _TRUST_MODEL: Final = (
     "semi-honest computation by three servers with an honest majority and no dealer: no single "
     "party learns more than its row says, and a server may even pool its view with the client; no "
-    "two of the three servers may collude"
+    "two of the three servers may collude; " + RECOGNISER
 )
 
 _COALITIONS: Final[tuple[Coalition, ...]] = (
     Coalition(
         ("client", "model_provider"),
-        "the client's pictures beside their embeddings; no other row of the gallery: the shares "
-        "of an answer are re-randomised by a seed that the provider has not",
+        f"{CLIENT_AND_PROVIDER}; shares of an answer are re-randomised by a seed that the provider "
+        "has not",
         excluded_by_trust_model=False,
     ),
     Coalition(

@@ -8,8 +8,10 @@ from protocol.flows import ANSWER_KNOWLEDGE, Flow, Knowledge, Opening
 from protocol.parties import Party, Phase
 
 __all__ = [
+    "CLIENT_AND_PROVIDER",
     "CLIENT_LEARNS",
     "PROVIDER_LEARNS",
+    "RECOGNISER",
     "SIZES",
     "answer_flows",
     "answer_openings",
@@ -29,7 +31,7 @@ SIZES: Final = (
 CLIENT_LEARNS: Final = (
     Knowledge(
         "the embedding of every picture it enrols",
-        "returned by the provider, whatever is enrolled; no budget counts enrolments",
+        "returned by the provider, whatever is enrolled; `enrolment_budget` limits how many",
     ),
     Knowledge(
         "every row, and how any picture compares with them whose embedding it has",
@@ -58,6 +60,15 @@ PROVIDER_LEARNS: Final = (
     ),
     *SIZES,
 )  # fmt: skip
+CLIENT_AND_PROVIDER: Final = (
+    "the client's pictures beside their embeddings, every row the client enrolled, its exact "
+    "scores and decisions; no row of another client, unless the provider deviates: then both are "
+    "an oracle for arbitrary vectors"
+)
+RECOGNISER: Final = (
+    "the model provider computes every embedding in the clear, and what its row says of rows and "
+    "decisions follows from that"
+)
 _BETWEEN = (
     ("MaskedScores", "threshold", "masked", "of x = v + r, values to be compared under a mask",
      "the mask is uniform, unknown to either evaluator and used once"),
