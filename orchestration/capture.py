@@ -7,6 +7,7 @@ through a recording; nothing is recorded unless the scenario asks for it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import msgspec
 import numpy as np
 
+from orchestration.private import make_private_folder, open_private
 from protocol.channel import At, Channel
+from protocol.errors import InfrastructureError
 from protocol.messages import Message, kind_of, tensors_of
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
@@ -63,20 +66,38 @@ class FileRecording:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._counts = dict.fromkeys(TABLES, 0)
-        for table in TABLES:
-            (folder / table).mkdir(parents=True, exist_ok=True)
-            (folder / f"{table}.jsonl").touch()
+        with _written(folder):
+            for table in TABLES:
+                make_private_folder(folder / table)
+                open_private(folder / f"{table}.jsonl", "ab").close()
 
     def keep(self, table: Table, facts: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """Append one line and write its arrays."""
+        """Append one line and write its arrays.
+
+        Raises:
+            InfrastructureError: they cannot be written.
+        """
         number = self._counts[table]
         self._counts[table] += 1
         files = {name: f"{table}/{number:06d}.{name}.npy" for name in arrays}
-        for name, array in arrays.items():
-            np.save(self._folder / files[name], array, allow_pickle=False)
         line = msgspec.json.encode({"order": number, **facts, "arrays": files})
-        with (self._folder / f"{table}.jsonl").open("ab") as file:
-            file.write(line + b"\n")
+        with _written(self._folder):
+            for name, array in arrays.items():
+                with open_private(self._folder / files[name], "wb") as file:
+                    np.save(file, array, allow_pickle=False)
+            with open_private(self._folder / f"{table}.jsonl", "ab") as file:
+                file.write(line + b"\n")
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        text = f"the view cannot be written: {error.strerror or type(error).__name__}"
+        hint = "free space, choose another place with --out, or leave capture: payloads out"
+        raise InfrastructureError(text, where=str(folder), hint=hint) from error
 
 
 class Recorded:

@@ -23,7 +23,7 @@ from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
 from orchestration.scratch import LEFT, scratch
 from orchestration.stopping import Stopped, meant
-from protocol.errors import BautaError, InfrastructureError
+from protocol.errors import BautaError, InfrastructureError, LocalProtocolError, ScenarioError
 from protocol.parties import Party
 from scenarios.resources import check_runnable
 from scenarios.schema import resolved_yaml
@@ -47,8 +47,9 @@ def run_job(
         BautaError: the run was aborted; its directory holds `failed.json` and the journal so far.
     """
     check_runnable(scenario, data_root)
-    _refuse_spent(scenario, out_root)
+    _refuse_unaffordable(scenario, out_root)
     directory = RunDirectory.create(out_root, scenario.name)
+    directory.reserve()
     directory.write_scenario(resolved_yaml(scenario))
     aborted: dict[Party, list[Event]] = {}
     try:
@@ -56,6 +57,14 @@ def run_job(
             return _run(scenario, data_root, out_root, directory, on_progress, aborted.update)
     except BautaError as error:
         directory.fail(error, chain.from_iterable(aborted.values()))
+        raise
+    except OSError as error:
+        failure = _refused_by_system(error)
+        directory.fail(failure, chain.from_iterable(aborted.values()))
+        raise failure from error
+    except Exception as error:
+        bug = LocalProtocolError(f"unexpected {type(error).__name__}", hint="this is a bug")
+        directory.fail(bug, chain.from_iterable(aborted.values()))
         raise
     except KeyboardInterrupt as wish:
         asked = meant(wish)
@@ -106,9 +115,32 @@ def _run(
     return directory.finish()
 
 
-def _refuse_spent(scenario: Scenario, out_root: Path) -> None:
-    if scenario.ledger is not None and scenario.budget is not None:
-        QueryLedger(out_root, scenario.ledger).refuse_spent(scenario.budget)
+def _refused_by_system(error: OSError) -> InfrastructureError:
+    """Return what a full disk or a file that may not be read means for a run."""
+    text = f"the run was stopped by the system: {error.strerror or type(error).__name__}"
+    hint = "is there space left, and may the files be read and written?"
+    return InfrastructureError(text, where=str(error.filename or ""), hint=hint)
+
+
+def _refuse_unaffordable(scenario: Scenario, out_root: Path) -> None:
+    """Refuse a scenario that asks about more probes than its budget has left.
+
+    Raises:
+        ScenarioError: it does.
+        DataError: the ledger cannot be read.
+    """
+    if scenario.budget is None:
+        return
+    left, asked = scenario.budget, scenario.data.mated + scenario.data.unmated
+    where = ""
+    if scenario.ledger is not None:
+        left = QueryLedger(out_root, scenario.ledger).left(scenario.budget)
+        where = f" left in ledger {scenario.ledger}"
+    if asked <= left:
+        return
+    text = f"the scenario asks about {asked:,} probes, the budget has {left:,}{where}"
+    hint = "ask about fewer (data.mated, data.unmated), or raise budget"
+    raise ScenarioError(text, where="budget", hint=hint)
 
 
 def _counted(

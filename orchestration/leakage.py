@@ -48,7 +48,9 @@ def measure_leakage(
     templates: int = 1,
     budget: int | None = None,
 ) -> Leakage | None:
-    """Attack rows of random direction; None where rows are too long to try within a run.
+    """Attack rows of random direction; None where that cannot be done within a run.
+
+    Rows may be too long, or of so small a scale that nothing is left of them in integers.
 
     Args:
         dimension: length of a row.
@@ -64,6 +66,8 @@ def measure_leakage(
     found = []
     for _ in range(templates):
         row = _direction(random, dimension) * scale
+        if not np.rint(row).any():
+            return None
         recovery = _attack(np.rint(row).astype(np.int64), threshold, scale, level, random)
         found.append((recovery.queries, recovery.cosine(row)))
     queries, cosines = zip(*found, strict=True)

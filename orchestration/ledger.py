@@ -39,16 +39,17 @@ class QueryLedger:
         self._name = name
         self._path = out_root / LEDGERS / f"{name}.jsonl"
 
-    def refuse_spent(self, budget: int) -> None:
-        """Refuse a run before anything was started or written, where nothing is left to ask.
+    def left(self, budget: int) -> int:
+        """Return how many probes of a budget are left; nothing is taken.
 
         Raises:
             ScenarioError: the budget is spent.
             DataError: the ledger cannot be read.
         """
-        if self._path.exists():
-            with self._held("rb") as file:
-                self._left(file, budget)
+        if not self._path.exists():
+            return budget
+        with self._held("rb") as file:
+            return self._left(file, budget)
 
     def take(self, run: str, scenario: str, probes: int, budget: int) -> int:
         """Write down what a run may ask about, at most the rest; return the probes spent before.

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from orchestration.journal import Event, write_journal
+from orchestration.private import OWNER_ONLY
 from protocol.errors import BautaError, DataError
 from protocol.roles import Observation
 
@@ -28,6 +29,8 @@ OBSERVATIONS: Final = "observations.npz"
 RECORD: Final = "run.json"
 FAILED: Final = "failed.json"
 LATEST: Final = "latest"
+RESERVED: Final = ".reserved"
+RESERVED_BYTES: Final = 1 << 16
 
 
 class RunDirectory:
@@ -40,18 +43,28 @@ class RunDirectory:
     def create(cls, out_root: Path, scenario: str) -> RunDirectory:
         """Make a new directory named after the present second; `-2`, `-3`, … where it exists.
 
+        Only its owner may enter it: observations and views are as sensitive as the data.
+
         Raises:
-            DataError: the directory cannot be made.
+            DataError: the directory cannot be made, or `latest` beside it is no link.
         """
         parent = out_root / scenario
         time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         with _written(parent):
             parent.mkdir(parents=True, exist_ok=True)
+            if (parent / LATEST).exists() and not (parent / LATEST).is_symlink():
+                text, hint = "is no link to a run", "move it away, or choose another --out"
+                raise DataError(text, where=str(parent / LATEST), hint=hint)
             for name in _names(time):
                 with suppress(FileExistsError):
-                    (parent / name).mkdir()
+                    (parent / name).mkdir(mode=0o700)
                     return cls(parent / name)
         raise AssertionError  # names never end
+
+    def reserve(self) -> None:
+        """Keep a little space, so that a run that fills the disk can still say so."""
+        with _replacing(self.path / RESERVED) as temporary:
+            temporary.write_bytes(os.urandom(RESERVED_BYTES))
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario."""
@@ -77,6 +90,7 @@ class RunDirectory:
         Raises:
             DataError: `latest` exists and is no link, or links cannot be made.
         """
+        (self.path / RESERVED).unlink(missing_ok=True)
         latest = self.path.parent / LATEST
         temporary = latest.with_name(f".{LATEST}-{self.path.name}")
         with _written(latest):
@@ -102,6 +116,8 @@ class RunDirectory:
             "hint": error.hint,
             "failed_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        for name in (RESERVED, RECORD):
+            (self.path / name).unlink(missing_ok=True)
         with suppress(DataError):
             self._write(FAILED, _json(failure))
             self.write_journal(events)
@@ -118,6 +134,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     with _written(path):
         try:
             yield temporary
+            temporary.chmod(OWNER_ONLY)
             _flush(temporary)
             temporary.replace(path)
         finally:

@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Final
 import parties
 import protocol
 from orchestration.machine import user_cache
+from orchestration.private import OWNER_ONLY, make_private_folder
 from protocol.errors import DataError
 
 __all__ = ["LEFT", "scratch", "within_scratch"]
@@ -123,17 +124,23 @@ def _as_temporary(folder: Path) -> Iterator[None]:
 def _keep(folder: Path, began: float, kept: Path) -> None:
     try:
         for path in _files(folder):
-            shutil.move(path, _made(kept / "temporary" / path.relative_to(folder)))
+            _keep_file(path, kept / "temporary" / path.relative_to(folder), shutil.move)
         for name, root, pattern in _caches():
             for path in _files(root, pattern):
                 # Other processes use these caches too, and may remove a file meanwhile.
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime >= began:
                         inside = path.relative_to(root)
-                        shutil.copyfile(path, _made(kept / "caches" / name / inside))
+                        _keep_file(path, kept / "caches" / name / inside, shutil.copyfile)
     except OSError as error:
         text = f"what the run left cannot be kept: {error.strerror or type(error).__name__}"
         raise DataError(text, where=str(kept), hint="choose another place with --out") from error
+
+
+def _keep_file(path: Path, place: Path, take: Callable[[Path, Path], object]) -> None:
+    make_private_folder(place.parent)
+    take(path, place)
+    place.chmod(OWNER_ONLY)
 
 
 def _caches() -> Iterator[tuple[str, Path, str]]:
@@ -149,8 +156,3 @@ def _files(folder: Path, pattern: str = "*") -> list[Path]:
     """Return the regular files below a folder; sockets and links are none."""
     found = folder.rglob(pattern)
     return sorted(p for p in found if p.is_file() and not p.is_symlink() and p.name != OWNED)
-
-
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

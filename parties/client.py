@@ -63,6 +63,7 @@ class Client:
         self._side = protocol_named(plan.protocol).client(plan, random_bytes)
         self._rows = np.empty((plan.versions, plan.dimension), dtype=_row_type(plan))
         self._observed: dict[str, list[npt.NDArray[Any]]] = {}
+        self._most_named = min(plan.top_k, plan.rows)
 
     async def run(self, channel: Channel) -> Observation:
         """Play the role.
@@ -119,7 +120,12 @@ class Client:
         pictures = self._probes.load(start, step.size)
         await self._send_features(channel, pictures, At(step.session, "online"))
         for name, values in (await self._side.answers(channel, step)).items():
-            self._note(name, values)
+            self._note(name, self._widened(values) if name == "identity" else values)
+
+    def _widened(self, named: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Give every search as many places for named rows; -1 where its gallery had no row left."""
+        missing = self._most_named - named.shape[1]
+        return np.pad(named, ((0, 0), (0, missing)), constant_values=-1)
 
     async def _send_features(self, channel: Channel, pictures: npt.NDArray[Any], at: At) -> None:
         protected = self._protector.protect(pictures)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orchestration.cli.options import SEED
+
 if TYPE_CHECKING:
     from orchestration.cli.auditing import SelfTest
     from reports.audit import AuditRecord, Verdict
@@ -29,7 +31,7 @@ NOT_JUDGED: Final = 3
     show_default=True,
     help="Honest audits of each protocol in the self-test.",
 )
-@click.option("--seed", default=1, show_default=True, help="Chooses the secrets.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Chooses the secrets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def audit(

@@ -13,7 +13,7 @@ from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_mapping import mapping
 from orchestration.cli.evaluate_mixing import mixing
 from orchestration.cli.evaluate_recovery import recovery
-from orchestration.cli.options import POSITIVE, result_options
+from orchestration.cli.options import POSITIVE, SEED, result_options
 
 if TYPE_CHECKING:
     from orchestration.accuracy.sources import Source
@@ -46,7 +46,7 @@ def evaluate() -> None:
     "--pixel-epsilon", type=POSITIVE, help="Noise on pictures a network was not made for."
 )
 @click.option("--mirror", is_flag=True, help="Add the mirrored picture's embedding.")
-@click.option("--seed", default=7, show_default=True, help="Of drawn pairs.")
+@click.option("--seed", type=SEED, default=7, show_default=True, help="Of drawn pairs.")
 @result_options()
 def network(  # noqa: PLR0913 - one parameter per option
     *,

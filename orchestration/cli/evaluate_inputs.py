@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.options import faces_option, result_options
+from orchestration.cli.options import SEED, faces_option, result_options
 
 __all__ = ["inputs"]
 
@@ -23,7 +23,7 @@ EPSILONS = (None, 3.2e6, 1.6e6, 7.9e5, 4e5, 2e5, 1e5, 5e4, 2.5e4, 1.2e4, 6e3)
     show_default=True,
     help="Pictures that set clip bounds.",
 )
-@click.option("--seed", type=int, help="Of the noise.  [default: the scenario's]")
+@click.option("--seed", type=SEED, help="Of the noise.  [default: the scenario's]")
 @result_options()
 def inputs(
     *, scenario: str, faces: int, training: int, seed: int | None, as_json: bool, out: Path | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration.cli.options import result_options
+from orchestration.cli.options import SEED, result_options
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.mappings.faces import MappingFaces
@@ -38,7 +38,7 @@ __all__ = ["mapping"]
     show_default=True,
     help="Pictures averaged in a template.",
 )
-@click.option("--seed", type=int, help="Of keys and people.  [default: the scenario's]")
+@click.option("--seed", type=SEED, help="Of keys and people.  [default: the scenario's]")
 @result_options()
 def mapping(  # noqa: PLR0913 - one parameter per option
     *,

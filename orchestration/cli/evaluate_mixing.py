@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.options import faces_option, result_options
+from orchestration.cli.options import SEED, faces_option, result_options
 
 __all__ = ["mixing"]
 
@@ -24,7 +24,7 @@ TRAINING = 100
     show_default=True,
     help="Uploads tried, one at a time.",
 )
-@click.option("--seed", type=int, help="Of the key.  [default: the scenario's]")
+@click.option("--seed", type=SEED, help="Of the key.  [default: the scenario's]")
 @result_options()
 def mixing(
     *,

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import click
 
+from orchestration.cli.options import FiniteRange
+
 __all__ = ["leakage"]
 
 
 @click.command(short_help="Measure how many answers give a gallery row away.")
-@click.option("--dimension", default=128, show_default=True, help="Length of a row.")
-@click.option("--scale", default=127, show_default=True, help="Norm of rows in ring units.")
-@click.option("--cosine", default=0.3, show_default=True, help="Threshold as a cosine.")
-@click.option("--templates", default=20, show_default=True, help="Rows to attack.")
+@click.option(
+    "--dimension",
+    type=click.IntRange(2, 1024),
+    default=128,
+    show_default=True,
+    help="Length of a row.",
+)
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 2**24),
+    default=127,
+    show_default=True,
+    help="Norm of rows in ring units.",
+)
+@click.option(
+    "--cosine",
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
+    default=0.3,
+    show_default=True,
+    help="Threshold as a cosine.",
+)
+@click.option(
+    "--templates",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Rows to attack.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def leakage(*, dimension: int, scale: int, cosine: float, templates: int, as_json: bool) -> None:
     """Attack random rows with exact scores, and with match bits, which every output level gives.
@@ -32,12 +58,16 @@ def leakage(*, dimension: int, scale: int, cosine: float, templates: int, as_jso
         )
         for level in ("scores", "match bit")
     ]
+    if None in measured:
+        text = "a scale this small rounds rows of this length, or the threshold, to nothing"
+        raise click.UsageError(f"{text}; raise --scale")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(measured), indent=2).decode())
         return
     for found in measured:
         if found is None:
-            raise click.UsageError("rows of more than 1,024 elements are not attacked")
+            text = "a scale this small rounds rows of this length to nothing; raise --scale"
+            raise click.UsageError(text)
         click.echo(
             f"{found.level}: {found.queries:,} queries, cosine {found.cosine} with the true row "
             f"({found.attack}; median of {found.templates} rows)"

@@ -11,6 +11,7 @@ from orchestration.cli.audit import audit
 from orchestration.cli.bench import bench
 from orchestration.cli.diff import diff
 from orchestration.cli.doctor import doctor
+from orchestration.cli.encoding import speak_plainly
 from orchestration.cli.evaluate import evaluate
 from orchestration.cli.export import export
 from orchestration.cli.leakage import leakage
@@ -35,6 +36,7 @@ class _Program(click.Group):
     """Shows our own errors as one message and a hint, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
+        speak_plainly()
         try:
             with stopping_on_signals():
                 return super().invoke(ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -10,6 +11,8 @@ import click
 
 __all__ = [
     "POSITIVE",
+    "SEED",
+    "FiniteRange",
     "faces_option",
     "overrides_option",
     "precision_option",
@@ -28,7 +31,19 @@ class Decorator(Protocol):
         """Return the command with them."""
 
 
-POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+class FiniteRange(click.FloatRange):
+    """A number within bounds: neither infinite nor not a number, which lies within all bounds."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401 - as click has it
+        """Convert as click does, and refuse what is no finite number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
+
+
+POSITIVE: Final = FiniteRange(min=0, min_open=True)
+SEED: Final = click.IntRange(min=0)
 
 overrides_option: Final = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a field."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.options import POSITIVE, overrides_option, result_options
+from orchestration.cli.options import POSITIVE, FiniteRange, overrides_option, result_options
 
 __all__ = ["plan"]
 
@@ -53,7 +53,7 @@ ENTRIES = (100_000, 1_000_000, 1_000_000_000)
 )
 @click.option(
     "--round-trip-ms",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.5,
     show_default=True,
     help="Between parties.",

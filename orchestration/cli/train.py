@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.options import POSITIVE, overrides_option, precision_option
+from orchestration.cli.options import POSITIVE, FiniteRange, overrides_option, precision_option
 
 __all__ = ["train"]
 
@@ -35,14 +35,14 @@ __all__ = ["train"]
 @click.option("--learning-rate", type=POSITIVE, help="At its peak.")
 @click.option(
     "--distil",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     help="Weight of the distance to the RGB network.",
 )
 @click.option(
     "--arcface",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     show_default=True,
     help="Weight of telling training people apart by ArcFace; 0.02 is of the size of --distil.",

@@ -13,7 +13,7 @@ from orchestration.progress import OnProgress
 from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
 from orchestration.transport import Mailbox, PartyChannel
 from protocol.channel import Endpoint, Inbound, Label
-from protocol.errors import BautaError, InfrastructureError
+from protocol.errors import InfrastructureError
 from protocol.parties import Party
 from protocol.roles import Observation, RoleProgram
 from protocol.search.policies import policy_named
@@ -64,7 +64,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
         use_clock(thread_time)
         with computing_with(threads or cores()):
             return scheduler.run()
-    except (BautaError, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):
         if on_abort is not None:
             on_abort(scheduler.journals())
         raise

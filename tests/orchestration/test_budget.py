@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestration import job
 from orchestration.assembly import PartyBrief, brief_with, build_program
 from orchestration.job import run_job
 from orchestration.leakage import measure_leakage
@@ -56,7 +57,15 @@ def test_a_run_within_its_budget_ends_well(tmp_path: Path) -> None:
     assert "answers of level bitmap" in rows["What answers give away"]
 
 
-def test_the_client_asks_no_further(tmp_path: Path) -> None:
+def test_a_budget_that_cannot_suffice_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="asks about 6 probes, the budget has 5") as error:
+        play(tmp_path, 5)
+    assert (error.value.exit_code, error.value.where) == (2, "budget")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_client_asks_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "_refuse_unaffordable", lambda *_: None)
     with pytest.raises(PolicyViolationError, match="does not cover search-0002") as error:
         play(tmp_path, 5)
     assert error.value.where == "client"
@@ -125,7 +134,17 @@ def test_another_ledger_and_a_run_without_one_count_for_themselves(tmp_path: Pat
     assert len(list((tmp_path / "ledgers").iterdir())) == 2
 
 
-def test_a_run_may_ask_what_an_earlier_one_left(tmp_path: Path) -> None:
+def test_a_run_may_ask_what_earlier_ones_left_and_no_more(tmp_path: Path) -> None:
+    run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    with pytest.raises(ScenarioError, match="the budget has 3 left in ledger ward-3"):
+        run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
+    run_job(counted(12), data_root=None, out_root=tmp_path, on_progress=ignore)
+
+
+def test_the_parties_hold_a_budget_that_another_run_used_up_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "_refuse_unaffordable", lambda *_: None)
     run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)
     with pytest.raises(PolicyViolationError, match="9 probes, 6 of them spent in earlier runs"):
         run_job(counted(9), data_root=None, out_root=tmp_path, on_progress=ignore)

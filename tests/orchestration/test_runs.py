@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,26 @@ def test_latest_that_is_no_link_is_left_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in run.path.parent.iterdir()) == sorted(
         [run.path.name, LATEST]
     )
+    with pytest.raises(DataError, match="is no link to a run"):
+        RunDirectory.create(tmp_path, "toy")
+
+
+def test_a_failed_run_has_no_record_of_a_finished_one(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "toy")
+    run.write_record({"run": "toy"})
+    run.fail(DataError("late"), ())
+    assert {path.name for path in run.path.iterdir()} == {FAILED, JOURNAL}
+
+
+def test_only_its_owner_reads_a_run(tmp_path: Path, events: list[Event]) -> None:
+    run = RunDirectory.create(tmp_path, "toy")
+    run.write_scenario("name: toy\n")
+    run.write_journal(events)
+    run.write_observations({"secure_match": np.eye(2, dtype=bool)})
+    run.write_record({"run": "toy"})
+    run.finish()
+    assert stat.S_IMODE(run.path.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in run.path.iterdir()} == {0o600}
 
 
 def test_files_read_back_as_written(tmp_path: Path, events: list[Event]) -> None:

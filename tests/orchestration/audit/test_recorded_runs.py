@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from orchestration import assembly
+from orchestration import assembly, job
 from orchestration.assembly import PartyBrief
 from orchestration.capture import Recording, drawing
 from orchestration.cli.main import main
@@ -73,7 +73,10 @@ def test_a_seed_that_an_earlier_run_used_is_found(
     assert f"another run, {first.name}" in found.detail
 
 
-def test_an_aborted_run_is_judged_by_what_it_left(tmp_path: Path) -> None:
+def test_an_aborted_run_is_judged_by_what_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "_refuse_unaffordable", lambda *_: None)
     with pytest.raises(PolicyViolationError):
         run_job(
             parse_scenario(SCENARIO, ["budget=5"]),
@@ -92,7 +95,10 @@ def test_an_aborted_run_is_judged_by_what_it_left(tmp_path: Path) -> None:
     assert "draw 0 of dealer as hex in failed.json" in result.output
 
 
-def test_an_aborted_run_without_views_says_what_is_missing(tmp_path: Path) -> None:
+def test_an_aborted_run_without_views_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "_refuse_unaffordable", lambda *_: None)
     with pytest.raises(PolicyViolationError):
         run_job(
             parse_scenario(SCENARIO, ["budget=5", "capture=none"]),
