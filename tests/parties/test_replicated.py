@@ -13,6 +13,7 @@ import pytest
 from protocol.messages import decode_frame, kind_of, tensors_of
 from protocol.parties import Party
 from protocol.plan import Step
+from protocol.search.policies import policy_named
 from protocol.sharing.prg import RandomBytes, keyed_random_bytes
 from protocol.sharing.ring import Ring
 
@@ -64,21 +65,39 @@ def test_server_zero_is_told_nothing_by_the_other_servers(usual: Any) -> None:
 
 
 @pytest.mark.parametrize("bits", [16, 32])
-def test_the_shares_are_replicated_shares_regrouped(play: Play, bits: int) -> None:
+def test_servers_one_and_two_keep_the_other_share_of_what_server_zero_keeps(play: Play, bits: int) -> None:
     rows = np.arange(-6, 6).reshape(4, 3)
     played = play(rows, rows, threshold=1, protocol="replicated", ring_bits=bits)
-    first, second, holder, auxiliary = shares(played)
+    provider, holder, auxiliary = shares(played)
     gallery = Ring(bits).encode(rows)
-    x0, x1, x2 = first, second - first, auxiliary
-    assert np.array_equal(x0 + x1 + x2, gallery)
-    assert np.array_equal(x1 + x2, holder)
-    every = [matrix.tobytes() for matrix in (gallery, x0, x1, x2, second, holder)]
-    assert len(set(every)) == len(every)
+    assert np.array_equal(provider + holder, gallery)
+    assert np.array_equal(holder, auxiliary)
+    assert len({matrix.tobytes() for matrix in (gallery, provider, holder)}) == 3
 
 
-def shares(played: Any) -> list[np.ndarray]:
-    """Return G0, K, H1 and H2 at the end of a run."""
-    sides = [played.programs[server].side for server in SERVERS]
+@pytest.mark.parametrize("protocol", ["dealer", "replicated"])
+def test_every_server_keeps_one_matrix_as_the_policy_says(play: Play, protocol: str) -> None:
+    rows = np.arange(12).reshape(4, 3)
+    played = play(rows, rows, threshold=1, protocol=protocol)
+    held = dict(policy_named(protocol).held)
+    assert set(held.values()) == {1}
+    for party, matrices in held.items():
+        assert len(shares(played, (party,))) == matrices
+    provider, holder = shares(played, ("model_provider", "gallery_holder"))
+    assert np.array_equal(provider + holder, rows)
+
+
+def test_the_dealer_knows_the_mask_of_the_rows_and_not_their_share(play: Play) -> None:
+    rows = np.arange(12).reshape(4, 3)
+    played = play(rows, rows, threshold=1)
+    provider, holder, dealer = shares(played, ("model_provider", "gallery_holder", "dealer"))
+    assert np.array_equal(dealer, holder)
+    assert np.array_equal(provider, rows.astype(dealer.dtype) - dealer)
+
+
+def shares(played: Any, parties: tuple[Party, ...] = SERVERS) -> list[np.ndarray]:
+    """Return K, H and H, or what other parties keep, at the end of a run."""
+    sides = [played.programs[party].side for party in parties]
     return [matrix.copy() for side in sides for matrix in side._rows.matrices]
 
 
@@ -93,9 +112,9 @@ def test_a_refresh_moves_every_share_and_keeps_the_rows(play: Play) -> None:
         for length in (1, 2)
     ]  # fmt: skip
     before, after = map(shares, runs)
-    for first, second, holder, auxiliary in (before, after):
-        assert np.array_equal(first + holder, rows)
-        assert np.array_equal(second + auxiliary, rows)
+    for provider, holder, auxiliary in (before, after):
+        assert np.array_equal(provider + holder, rows)
+        assert np.array_equal(provider + auxiliary, rows)
     for old, new in zip(before, after, strict=True):
         assert np.array_equal(old[[0, 2]], new[[0, 2]])
         assert not np.array_equal(old[[1, 3]], new[[1, 3]])

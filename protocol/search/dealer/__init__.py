@@ -1,9 +1,13 @@
 """The fixed-gallery dealer protocol: private 1:N search by two servers with a dealer's material.
 
 Server 0 is the model provider (it knows the probe embedding q), server 1 the gallery holder.
-Per row, once: D = G - A is opened to server 0, which keeps M0 = A0 + D; server 1 keeps M1 = A1.
-Per probe: the dealer's material hides a fresh b; server 0 sends e = q - b and both compute
-z_i = M_i e + w_i with w0 = c0 + D b, w1 = c1, c = A b. Then z0 + z1 = G q exactly, modulo 2^k.
+Per row, once: server 0 is opened M = G - A, and keeps it; server 1 keeps the mask A, which the
+dealer knows too. Per probe: the dealer's material hides a fresh b, and shares c0 + c1 = A b;
+server 0 sends e = q - b. Because server 0 knows q itself, no product with a mask is left to it:
+
+    z0 = M q + c0   at server 0,      z1 = A e + c1   at server 1,      z0 + z1 = G q modulo 2^k.
+
+Server 0 has c0, which is uniform, and nothing of A b; server 1 has A, e and c1, all uniform.
 
 Trust: semi-honest; no two of {server 0, server 1, dealer} collude. Source: docs/decisions.
 """

@@ -74,12 +74,9 @@ class MaterialDealer(GalleryServer[None]):
         self._follow(step)
 
     def _follow(self, step: Step) -> None:
-        """Set A = A0 + A1 of new, changed or refreshed rows."""
-        size = (step.session, *self._rows.size(step), self._rows.ring)
-        slots = self._rows.apply(step)
-        mask = gallery_mask(self._provider, *size)
-        mask += gallery_mask(self._holder, *size)
-        self._mask[slots] = mask
+        """Set A of new, changed or refreshed rows."""
+        mask = gallery_mask(self._holder, step.session, *self._rows.size(step), self._rows.ring)
+        self._mask[self._rows.apply(step)] = mask
 
     async def _ship(self, channel: Channel, step: Step, products: RingArray) -> None:
         """Ship c1 = A b - c0 and the pieces' corrections of one search to server 1."""

@@ -32,7 +32,7 @@ __all__ = ["Holder"]
 
 
 class Holder(EvaluatingServer[HolderMaterial]):
-    """Keeps M1 = A1; learns the number of rows and of queries."""
+    """Keeps the mask A; learns the number of rows and of queries."""
 
     peer = MODEL_PROVIDER
     first = False
@@ -73,7 +73,7 @@ class Holder(EvaluatingServer[HolderMaterial]):
         await self._evaluate(channel, step, material.pieces, Shares(np.zeros_like(masked), scores))
 
     async def _store(self, channel: Channel, step: Step) -> None:
-        """Open D of new or changed rows towards server 0; check the rows if the plan says so."""
+        """Open G - A of new or changed rows to server 0; check the rows if the plan says so."""
         message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
         rows = checked(message.values, self._rows.size(step), self._share.dtype, CLIENT)
         slots = self._rows.apply(step)
@@ -91,7 +91,7 @@ class Holder(EvaluatingServer[HolderMaterial]):
     async def _mask(
         self, channel: Channel, step: Step, slots: npt.NDArray[np.int64], rows: RingArray
     ) -> None:
-        """Replace one's share by a fresh mask A1 and send server 0 the difference."""
+        """Replace one's share by a fresh mask A and send server 0 the difference."""
         mask = gallery_mask(self._source, step.session, *self._rows.size(step), self._rows.ring)
         at = At(step.session, "offline" if step.kind == "refresh" else "enrol")
         await channel.send(MODEL_PROVIDER, MaskedGallery(values=Tensor.of(rows - mask)), at)

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class ProviderMaterial(NamedTuple):
-    """Server 0's material of one search: masks b [B,D], constant w0 = c0 + D b, pieces."""
+    """Server 0's material of one search: masks b [B,D], constant c0 [B,N], pieces."""
 
     masks: RingArray
     constant: RingArray
@@ -27,7 +27,7 @@ class ProviderMaterial(NamedTuple):
 
 
 class HolderMaterial(NamedTuple):
-    """Server 1's material of one search: constant w1 = c1, pieces."""
+    """Server 1's material of one search: constant c1 [B,N], pieces."""
 
     constant: RingArray
     pieces: Material
@@ -36,7 +36,7 @@ class HolderMaterial(NamedTuple):
 def gallery_mask(
     source: CorrelationSource, session: str, rows: int, dimension: int, ring: Ring
 ) -> RingArray:
-    """Expand one server's part of the mask A of new, changed or refreshed rows, [rows, D]."""
+    """Expand the mask A of new, changed or refreshed rows, [rows, D]; server 1's share of them."""
     return source.draw(f"{session}/gallery-mask", (rows, dimension), ring.dtype)
 
 

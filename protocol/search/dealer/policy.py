@@ -48,7 +48,8 @@ _FLOWS: Final[tuple[Flow, ...]] = (
     share_flow("gallery_holder", "share 1"),
     Flow(
         "MaskedGallery", "gallery_holder", "model_provider", "enrol", "gallery-opening", "masked",
-        "share 1 of D = G - A", "lets server 0 fold the dealer's mask into its share, once per row",
+        "share 1 of the new rows less A",
+        "with share 0 it is M = G - A, server 0's share of the rows; A is server 1's",
     ),
     Flow(
         "MaterialRequest", "model_provider", "dealer", "offline", "material", "control",
@@ -65,7 +66,7 @@ _FLOWS: Final[tuple[Flow, ...]] = (
     ),
     Flow(
         "MaskedGallery", "gallery_holder", "model_provider", "offline", "refresh", "masked",
-        "A1 - A1', the change of server 1's mask", "moves rows to fresh masks",
+        "A - A', the change of server 1's mask", "moves rows to fresh masks",
     ),
     zeros_flow("model_provider", "gallery_holder"),
     *ready_flows(("model_provider", "gallery_holder")),
@@ -76,8 +77,8 @@ _FLOWS: Final[tuple[Flow, ...]] = (
 
 _OPENINGS: Final[tuple[Opening, ...]] = (
     Opening(
-        "D = G - A (masked gallery rows)", ("model_provider",), ("MaskedGallery",),
-        "A is uniform, unknown to both servers and used for one row only",
+        "M = G - A (masked gallery rows)", ("model_provider",), ("MaskedGallery",),
+        "A is uniform, unknown to the model provider and used for one row only",
     ),
     Opening(
         "e = q - b (masked probe)", ("gallery_holder",), ("MaskedProbes",),
@@ -127,7 +128,7 @@ _COALITIONS: Final[tuple[Coalition, ...]] = (
         excluded_by_trust_model=True,
     ),
     Coalition(
-        ("model_provider", "dealer"), "the whole gallery, every score and decision: D + A = G",
+        ("model_provider", "dealer"), "the whole gallery, every score and decision: M + A = G",
         excluded_by_trust_model=True,
     ),
     Coalition(
@@ -147,6 +148,6 @@ POLICY: Final = register_policy(
         learns=_LEARNS,
         coalitions=_COALITIONS,
         shortcuts=("trusted_dealer",),
-        held=(("model_provider", 2), ("gallery_holder", 1), ("dealer", 1)),
+        held=(("model_provider", 1), ("gallery_holder", 1), ("dealer", 1)),
     )
 )

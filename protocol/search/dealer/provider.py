@@ -18,7 +18,6 @@ from protocol.plan import RunPlan, Step
 from protocol.received import checked
 from protocol.search.dealer.material import (
     ProviderMaterial,
-    gallery_mask,
     probe_masks,
     product_shares,
 )
@@ -36,16 +35,15 @@ __all__ = ["Provider"]
 
 
 class Provider(EvaluatingServer[ProviderMaterial]):
-    """Keeps M0 = A0 + D and the opened D of every row; masks probes and evaluates first."""
+    """Keeps M = G - A of every row; masks probes and evaluates first."""
 
     peer = GALLERY_HOLDER
     first = True
-    matrices = 2
 
     def __init__(self, plan: RunPlan, random_bytes: RandomBytes) -> None:
         super().__init__(plan)
         self._random_bytes = random_bytes
-        self._share, self._opened = self._rows.matrices
+        (self._share,) = self._rows.matrices
         self._source: CorrelationSource
 
     async def setup(self, channel: Channel) -> None:
@@ -80,43 +78,34 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         masked = probes - material.masks
         online = At(step.session, "online", SCORE_ROUND)
         await channel.send(GALLERY_HOLDER, MaskedProbes(values=Tensor.of(masked)), online)
-        scores = self._rows.products(self._share, masked, step) + material.constant
+        scores = self._rows.products(self._share, probes, step) + material.constant
         await self._evaluate(channel, step, material.pieces, Shares(probes, scores))
 
     async def _store(self, channel: Channel, step: Step) -> None:
-        """Receive one's share of new or changed rows and open their D."""
+        """Receive one's share of new or changed rows and open G - A."""
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
         rows = expanded_rows(message, size, ring, CLIENT)
-        mask = gallery_mask(self._source, step.session, *size, ring)
         half = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
-        rows -= mask
         rows += checked(half.values, size, ring.dtype, GALLERY_HOLDER)
-        slots = self._rows.apply(step)
-        self._opened[slots] = rows
-        rows += mask
-        self._share[slots] = rows
+        self._share[self._rows.apply(step)] = rows
         if self._plan.check_inputs:
             pieces = input_check(self._plan, step.size).pieces()
             material = first_material(self._source, step.session, pieces)
             await self._check_rows(channel, step, material, rows)
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Move rows to fresh masks: D' = D + (A0 - A0') + (A1 - A1')."""
-        slots = self._rows.apply(step)
-        size, ring = self._rows.size(step), self._rows.ring
-        mask = gallery_mask(self._source, step.session, *size, ring)
+        """Move rows to fresh masks: M' = M + (A - A')."""
         message = await channel.receive(GALLERY_HOLDER, MaskedGallery, At(step.session, "offline"))
+        size, ring = self._rows.size(step), self._rows.ring
         change = checked(message.values, size, ring.dtype, GALLERY_HOLDER)
-        self._opened[slots] = self._share[slots] - mask + change
-        self._share[slots] = self._opened[slots] + mask
+        self._share[self._rows.apply(step)] += change
 
     def _material(self, step: Step) -> ProviderMaterial:
         """Expand server 0's material: no communication at all."""
         shape = self._rows.shape(step)
         masks = probe_masks(self._source, shape)
-        constant = self._rows.products(self._opened, masks, step)
-        constant += product_shares(self._source, shape)
+        constant = product_shares(self._source, shape)
         pieces = first_material(self._source, step.session, search_pieces(shape))
         return ProviderMaterial(masks, constant, pieces)

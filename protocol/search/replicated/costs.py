@@ -42,7 +42,7 @@ class _Costs(EvaluatedCosts):
             yield from deletion(step, SERVERS)
         elif step.kind == "refresh":
             for server in EVALUATORS:
-                yield seed_grant(name, MODEL_PROVIDER, server)
+                yield DeclaredMessage(name, "GallerySeed", MODEL_PROVIDER, server, 0, SEED_BYTES)
         else:
             yield from embedding(step, self.size)
             yield DeclaredMessage(name, "GallerySeed", CLIENT, MODEL_PROVIDER, 0, SEED_BYTES)

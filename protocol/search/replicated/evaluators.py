@@ -20,7 +20,6 @@ from protocol.received import checked
 from protocol.search.replicated.material import (
     HolderMaterial,
     probe_share,
-    row_change,
     row_offset,
     score_mask,
 )
@@ -40,7 +39,7 @@ T = TypeVar("T")
 
 
 class _RowHolder(EvaluatingServer[T]):
-    """Keeps one matrix; learns the number of rows and of queries."""
+    """Keeps H, as the other one does; learns the number of rows and of queries."""
 
     def __init__(self, plan: RunPlan) -> None:
         super().__init__(plan)
@@ -48,14 +47,14 @@ class _RowHolder(EvaluatingServer[T]):
         self._source: CorrelationSource
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Take from one's share what server 0 adds to the other, from a fresh seed."""
-        source = await granted_seed(channel, MODEL_PROVIDER, At(step.session, "offline"))
-        change = row_change(source, step, self._rows.size(step), self._rows.ring)
-        self._share[self._rows.apply(step)] -= change
+        """Take from one's share what server 0 adds to its own, from a fresh seed."""
+        seed = await channel.receive(MODEL_PROVIDER, GallerySeed, At(step.session, "offline"))
+        size, ring = self._rows.size(step), self._rows.ring
+        self._share[self._rows.apply(step)] -= expanded_rows(seed, size, ring, MODEL_PROVIDER)
 
 
 class Holder(_RowHolder[HolderMaterial]):
-    """Server 1: keeps H1 and knows q1, so that its score share is complete before the search."""
+    """Server 1: keeps H and knows q1, so that its score share is complete before the search."""
 
     peer = AUXILIARY_SERVER
     first = True
@@ -70,7 +69,7 @@ class Holder(_RowHolder[HolderMaterial]):
         self._source = await granted_seed(channel, MODEL_PROVIDER)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
-        """Expand the material of the searches that are due and compute H1 q1 of all of them.
+        """Expand the material of the searches that are due and compute H q1 of all of them.
 
         No communication but the word to the client.
         """
@@ -91,9 +90,9 @@ class Holder(_RowHolder[HolderMaterial]):
         await self._evaluate(channel, step, pieces, shares)
 
     async def _store(self, channel: Channel, step: Step) -> None:
-        """Keep H1 of new or changed rows and send server 2 H2 = H1 - s, uniform to it.
+        """Keep H = H1 - s of new or changed rows and send it to server 2, uniform to it.
 
-        n D ring elements, once per row. Both sharings stem from one, so no client can give two.
+        n D ring elements, once per row. A check proves the rows that the client shared: G0 + H1.
         """
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GalleryShares, at)
@@ -101,7 +100,7 @@ class Holder(_RowHolder[HolderMaterial]):
         rows = checked(message.values, size, ring.dtype, CLIENT)
         other = rows - row_offset(self._source, step, size, ring)
         await channel.send(AUXILIARY_SERVER, MaskedGallery(values=Tensor.of(other)), at)
-        self._share[self._rows.apply(step)] = rows
+        self._share[self._rows.apply(step)] = other
         if self._plan.check_inputs:
             pieces = input_check(self._plan, step.size).pieces()
             material = first_material(self._source, step.session, pieces)
@@ -109,7 +108,7 @@ class Holder(_RowHolder[HolderMaterial]):
 
 
 class Auxiliary(_RowHolder[Material]):
-    """Server 2: keeps H2 and is sent q0 and server 0's masked product."""
+    """Server 2: keeps H and is sent q0 and server 0's masked product."""
 
     peer = GALLERY_HOLDER
     first = False
@@ -127,7 +126,7 @@ class Auxiliary(_RowHolder[Material]):
             await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
 
     async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
-        """Compute H2 q0, add server 0's masked product, evaluate the answer.
+        """Compute H q0, add server 0's masked product, evaluate the answer.
 
         Learns nothing: q0, the masked product and every opened value are uniform.
         """
@@ -142,7 +141,7 @@ class Auxiliary(_RowHolder[Material]):
         await self._evaluate(channel, step, pieces, Shares(other, scores))
 
     async def _store(self, channel: Channel, step: Step) -> None:
-        """Keep H2 of new or changed rows; to check them, expand G0, which goes with H1."""
+        """Keep H of new or changed rows; to check them, expand G0, which goes with H1."""
         at, size, ring = At(step.session, "enrol"), self._rows.size(step), self._rows.ring
         message = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
         rows = checked(message.values, size, ring.dtype, GALLERY_HOLDER)

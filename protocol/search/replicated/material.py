@@ -18,7 +18,6 @@ __all__ = [
     "HolderMaterial",
     "ProviderMaterial",
     "probe_share",
-    "row_change",
     "row_offset",
     "score_mask",
 ]
@@ -28,14 +27,14 @@ EVALUATORS: Final[tuple[Party, Party]] = (GALLERY_HOLDER, AUXILIARY_SERVER)
 
 
 class ProviderMaterial(NamedTuple):
-    """Server 0's material of one search: q1 [B,D] and G0 q1 less the score mask, [B,N]."""
+    """Server 0's material of one search: q1 [B,D] and the mask of its product [B,N]."""
 
     probe_share: RingArray
-    constant: RingArray
+    mask: RingArray
 
 
 class HolderMaterial(NamedTuple):
-    """Server 1's material of one search: pieces, and its shares q1 and H1 q1 + mask."""
+    """Server 1's material of one search: pieces, and its shares q1 and H q1 + mask."""
 
     pieces: Material
     shares: Shares
@@ -44,15 +43,8 @@ class HolderMaterial(NamedTuple):
 def row_offset(
     source: CorrelationSource, step: Step, size: tuple[int, int], ring: Ring
 ) -> RingArray:
-    """Expand s [n,D], the part of new or changed rows that servers 0 and 1 both know."""
+    """Expand s [n,D], which moves new or changed rows from the client's sharing to K + H."""
     return source.draw(f"{step.session}/row-offset", size, ring.dtype)
-
-
-def row_change(
-    source: CorrelationSource, step: Step, size: tuple[int, int], ring: Ring
-) -> RingArray:
-    """Expand what a refresh adds to server 0's share of a sharing and takes from the other."""
-    return source.draw(f"{step.session}/row-change", size, ring.dtype)
 
 
 def probe_share(source: CorrelationSource, shape: SearchShape) -> RingArray:

@@ -50,22 +50,22 @@ _FLOWS: Final[tuple[Flow, ...]] = (
     share_flow("gallery_holder", "H1 = G - G0"),
     Flow(
         "MaskedGallery", "gallery_holder", "auxiliary_server", "enrol", "sharing", "masked",
-        "H2 = H1 - s of the new rows",
-        "a second sharing with server 0, which has K = G0 + s; s is unknown to server 2",
+        "H = H1 - s of the new rows",
+        "servers 1 and 2 keep H, server 0 keeps K = G0 + s; s is unknown to server 2",
     ),
     Flow(
         "GallerySeed", "model_provider", "auxiliary_server", "enrol", "input-check", "share",
         "seed of share G0 of the new rows",
-        "servers 1 and 2 check the rows; G0 and H2 together are uniform to server 2",
+        "servers 1 and 2 check the rows; G0 and H together are uniform to server 2",
     ),
     *deletion_flows(("model_provider", "gallery_holder", "auxiliary_server")),
     Flow(
-        "SeedGrant", "model_provider", "gallery_holder", "offline", "refresh", "share",
-        "32-byte seed of a change of G0 and H1", "moves rows to fresh shares",
+        "GallerySeed", "model_provider", "gallery_holder", "offline", "refresh", "share",
+        "32-byte seed of a change of K and H", "moves rows to fresh shares",
     ),
     Flow(
-        "SeedGrant", "model_provider", "auxiliary_server", "offline", "refresh", "share",
-        "32-byte seed of a change of K and H2", "moves rows to fresh shares",
+        "GallerySeed", "model_provider", "auxiliary_server", "offline", "refresh", "share",
+        "32-byte seed of a change of K and H", "moves rows to fresh shares",
     ),
     Flow(
         "QueryCorrections", "model_provider", "auxiliary_server", "offline", "material", "share",
@@ -75,11 +75,11 @@ _FLOWS: Final[tuple[Flow, ...]] = (
     *ready_flows(("model_provider", "gallery_holder", "auxiliary_server")),
     Flow(
         "MaskedProbes", "model_provider", "auxiliary_server", "online", "scores", "masked",
-        "q0 = q - q1", "server 2 computes H2 q0; q1 is uniform and used once",
+        "q0 = q - q1", "server 2 computes H q0; q1 is uniform and used once",
     ),
     Flow(
         "MaskedProducts", "model_provider", "auxiliary_server", "online", "scores", "masked",
-        "K q0 + G0 q1 less a score mask",
+        "K q less a score mask",
         "hands server 0's score share to the evaluators; only server 1 has the mask too",
     ),
     *evaluator_flows("gallery_holder", "auxiliary_server", "server 1", "server 2"),
@@ -88,7 +88,7 @@ _FLOWS: Final[tuple[Flow, ...]] = (
 
 _OPENINGS: Final[tuple[Opening, ...]] = (
     Opening(
-        "H2 = H1 - s (masked gallery rows)", ("auxiliary_server",), ("MaskedGallery",),
+        "H = H1 - s (masked gallery rows)", ("auxiliary_server",), ("MaskedGallery",),
         "s is uniform, unknown to the auxiliary server and used for one row only",
     ),
     Opening(
@@ -136,11 +136,11 @@ _COALITIONS: Final[tuple[Coalition, ...]] = (
         excluded_by_trust_model=False,
     ),
     Coalition(
-        ("model_provider", "gallery_holder"), "the whole gallery, hence every score: G0 + H1 = G",
+        ("model_provider", "gallery_holder"), "the whole gallery, hence every score: K + H = G",
         excluded_by_trust_model=True,
     ),
     Coalition(
-        ("model_provider", "auxiliary_server"), "the whole gallery, hence every score: K + H2 = G",
+        ("model_provider", "auxiliary_server"), "the whole gallery, hence every score: K + H = G",
         excluded_by_trust_model=True,
     ),
     Coalition(
@@ -161,6 +161,6 @@ POLICY: Final = register_policy(
         openings=_OPENINGS,
         learns=_LEARNS,
         coalitions=_COALITIONS,
-        held=(("model_provider", 2), ("gallery_holder", 1), ("auxiliary_server", 1)),
+        held=(("model_provider", 1), ("gallery_holder", 1), ("auxiliary_server", 1)),
     )
 )

@@ -13,17 +13,17 @@ from protocol.search.replicated.material import (
     EVALUATORS,
     ProviderMaterial,
     probe_share,
-    row_change,
     row_offset,
     score_mask,
 )
-from protocol.search.seeds import expanded_rows, grant_seed
+from protocol.search.seeds import expanded_rows, grant_seed, seed_tensor
 from protocol.search.server import GalleryServer
 from protocol.search.shape import input_check
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import Piece
 from protocol.search.two_party.transfer import ship_material
-from protocol.sharing.prg import CorrelationSource, RandomBytes
+from protocol.sharing.additive import GALLERY_ROWS, expand_share
+from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -31,13 +31,12 @@ __all__ = ["Provider"]
 
 
 class Provider(GalleryServer[ProviderMaterial]):
-    """Keeps G0 and K; knows every mask and sees no message that is under one."""
-
-    matrices = 2
+    """Keeps K; knows every mask and sees no message that is under one."""
 
     def __init__(self, plan: RunPlan, random_bytes: RandomBytes) -> None:
         super().__init__(plan)
         self._random_bytes = random_bytes
+        (self._share,) = self._rows.matrices
         self._holder: CorrelationSource
         self._auxiliary: CorrelationSource
 
@@ -47,24 +46,22 @@ class Provider(GalleryServer[ProviderMaterial]):
         self._auxiliary = await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
-        """Ship server 2 the corrections of the searches that are due, and compute G0 q1 of all.
+        """Ship server 2 the corrections of the searches that are due.
 
         One message per search to server 2, one to the client. Nobody learns more than sizes: what
         is shipped is uniform to server 2.
         """
-        due = self._pool.due(upcoming)
-        first, _ = self._rows.matrices
-        shares = [probe_share(self._holder, self._rows.shape(step)) for step in due]
-        products = self._rows.products_by_search(first, shares, due)
-        for share, (step, product) in zip(shares, products, strict=True):
+        for step in self._pool.due(upcoming):
             shape = self._rows.shape(step)
+            material = ProviderMaterial(
+                probe_share(self._holder, shape), score_mask(self._holder, shape)
+            )
             await self._ship(channel, step, search_pieces(shape))
-            constant = product - score_mask(self._holder, shape)
-            self._pool.put(step.session, ProviderMaterial(share, constant))
+            self._pool.put(step.session, material)
             await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
 
     async def search(self, channel: Channel, step: Step, probes: RingArray | None) -> None:
-        """Send server 2 the probes' share q0, then the masked product K q0 + G0 q1 - mask.
+        """Send server 2 the probes' share q0, then the masked product K q - mask.
 
         One round; B D and B N ring elements, both uniform to server 2. Receives nothing.
         """
@@ -75,38 +72,37 @@ class Provider(GalleryServer[ProviderMaterial]):
         other = probes - material.probe_share
         online = At(step.session, "online", SCORE_ROUND)
         await channel.send(AUXILIARY_SERVER, MaskedProbes(values=Tensor.of(other)), online)
-        _, second = self._rows.matrices
-        scores = self._rows.products(second, other, step) + material.constant
+        scores = self._rows.products(self._share, probes, step) - material.mask
         await channel.send(AUXILIARY_SERVER, MaskedProducts(values=Tensor.of(scores)), online)
 
     async def _store(self, channel: Channel, step: Step) -> None:
-        """Expand G0 and K = G0 + s of new or changed rows.
+        """Expand K = G0 + s of new or changed rows.
 
-        To have them checked, server 2 is sent the client's seed: G0 beside H2 = G - G0 - s is
+        To have them checked, server 2 is sent the client's seed: G0 beside H = G - G0 - s is
         uniform to it.
         """
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
         rows = expanded_rows(message, size, ring, CLIENT)
-        slots = self._rows.apply(step)
-        first, second = self._rows.matrices
-        first[slots] = rows
-        second[slots] = rows + row_offset(self._holder, step, size, ring)
+        rows += row_offset(self._holder, step, size, ring)
+        self._share[self._rows.apply(step)] = rows
         if self._plan.check_inputs:
             await channel.send(AUXILIARY_SERVER, message, at)
             await self._ship(channel, step, input_check(self._plan, step.size).pieces())
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Move rows to fresh shares: a new seed to each other server, 32 bytes, whatever the rows.
+        """Move rows to fresh shares: one new seed to both other servers, whatever the rows.
 
-        The seeds are fresh, so shares stolen before are worth nothing beside shares stolen after.
+        32 bytes to each. The seed is fresh, so shares stolen before are worth nothing beside shares
+        stolen after.
         """
-        slots, at = self._rows.apply(step), At(step.session, "offline")
-        size, ring = self._rows.size(step), self._rows.ring
-        for server, matrix in zip(EVALUATORS, self._rows.matrices, strict=True):
-            source = await grant_seed(channel, server, self._random_bytes, at)
-            matrix[slots] += row_change(source, step, size, ring)
+        seed, at = Seed.fresh(self._random_bytes), At(step.session, "offline")
+        for server in EVALUATORS:
+            message = GallerySeed(seed=seed_tensor(seed), rows=step.size)
+            await channel.send(server, message, at)
+        change = expand_share(seed, GALLERY_ROWS, self._rows.size(step), self._rows.ring)
+        self._share[self._rows.apply(step)] += change
 
     async def _ship(self, channel: Channel, step: Step, pieces: Sequence[Piece]) -> None:
         """Ship server 2 what it cannot expand of its material."""
