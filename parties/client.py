@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,6 +61,7 @@ class Client:
         self._gallery = gallery
         self._probes = probes
         self._keys = keys
+        self._numbers = 0
         self._side = protocol_named(plan.protocol).client(plan, random_bytes)
         self._rows = np.empty((plan.versions, plan.dimension), dtype=_row_type(plan))
         self._observed: dict[str, list[npt.NDArray[Any]]] = {}
@@ -79,6 +81,7 @@ class Client:
                 asked += step.size
             elif step.kind == "delete":
                 await self._side.delete_rows(channel, step)
+                self._revoke(step)
             elif step.kind != "refresh":
                 await self._enrol(channel, step, enrolled)
                 enrolled += step.size
@@ -92,13 +95,29 @@ class Client:
         message = await channel.receive(MODEL_PROVIDER, Embeddings, at)
         size = (step.size, self._form.embedding_length)
         embeddings = checked_reals(message.values, size, MODEL_PROVIDER)
-        rows = self._map_rows(embeddings, start)
+        if step.kind == "update":
+            self._revoke(step)
+        numbers = step.rows if step.kind == "update" else self._new_numbers(step)
+        rows = self._map_rows(embeddings, numbers)
         await self._side.share_rows(channel, step, self._ring.encode(rows))
         self._rows[start : start + step.size] = rows
         if self._plan.open_scores:
             self._note("row_embeddings", embeddings)
 
-    def _map_rows(self, embeddings: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.int32]:
+    def _new_numbers(self, step: Step) -> range:
+        """Give out the row numbers of an enrolment: they go on where the last one stopped."""
+        first = self._numbers
+        self._numbers += step.size
+        return range(first, self._numbers)
+
+    def _revoke(self, step: Step) -> None:
+        """Forget the keys of rows that are changed or gone."""
+        for number in step.rows if self._keys is not None else ():
+            self._keys.revoke(_identity(number))
+
+    def _map_rows(
+        self, embeddings: npt.NDArray[np.float32], numbers: Sequence[int]
+    ) -> npt.NDArray[np.int32]:
         """Turn embeddings into gallery rows, each under its own fresh key if there is a key ring.
 
         Raises:
@@ -108,11 +127,11 @@ class Client:
         norms = np.linalg.norm(values, axis=1, keepdims=True)
         if not (norms > 0).all():
             raise PeerMisbehaviourError("returned an embedding of zeros", where=MODEL_PROVIDER)
-        keys = [self._key(start + index) for index in range(len(values))]
+        keys = [self._key(number) for number in numbers]
         return self._form.map_rows(values / norms, keys)
 
-    def _key(self, version: int) -> MappingKey | None:
-        return None if self._keys is None else self._keys.issue(f"row-{version}")
+    def _key(self, number: int) -> MappingKey | None:
+        return None if self._keys is None else self._keys.issue(_identity(number))
 
     async def _search(self, channel: Channel, step: Step, start: int) -> None:
         """Send protected probes and combine the servers' shares of the answers."""
@@ -136,6 +155,11 @@ class Client:
 
     def _note(self, name: str, values: npt.NDArray[Any]) -> None:
         self._observed.setdefault(name, []).append(values)
+
+
+def _identity(number: int) -> str:
+    """Return under which name the key of a row is kept."""
+    return f"row-{number}"
 
 
 def _row_type(plan: RunPlan) -> np.dtype[Any]:

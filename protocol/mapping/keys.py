@@ -6,6 +6,7 @@ Only the client that enrols an identity holds its key; no message carries one.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from hashlib import blake2b
 from math import factorial, perm
 from typing import TypeAlias
 
@@ -26,6 +27,13 @@ class MappingKey:
     def secret(self) -> Hashable:
         """Return what tells this key from others."""
         raise NotImplementedError
+
+    def digest(self) -> bytes:
+        """Return what tells this key from others and is not the key: 32 bytes, one way.
+
+        A key of few possible ones can still be found by trying them all.
+        """
+        return blake2b(repr(self.secret()).encode(), digest_size=32, person=b"mapping key").digest()
 
     def __repr__(self) -> str:
         """Return an opaque text."""
@@ -85,6 +93,8 @@ class SeedKey(MappingKey):
 class KeyRing:
     """Issues one fresh key per identity; a revoked or issued key never comes back.
 
+    Of a revoked key nothing is kept but a digest.
+
     Attributes:
         capacity: how many keys the ring issues at most, half of the key space.
     """
@@ -93,7 +103,7 @@ class KeyRing:
         self._spec = spec
         self._random_bytes = random_bytes
         self._active: dict[str, MappingKey] = {}
-        self._issued: set[MappingKey] = set()
+        self._issued: set[bytes] = set()
         # Drawing again until a key is new stays fast while at least half of them are.
         self.capacity = key_space(spec) // 2
 
@@ -111,9 +121,9 @@ class KeyRing:
             hint = "raise mapping.terms or mapping.coefficient_limit"
             raise ScenarioError(message, where="mapping", hint=hint)
         key = self._draw()
-        while key in self._issued:
+        while key.digest() in self._issued:
             key = self._draw()
-        self._issued.add(key)
+        self._issued.add(key.digest())
         self._active[identity] = key
         return key
 

@@ -1,4 +1,4 @@
-"""Seeds that two parties share: one draws it and sends it, both expand it label by label."""
+"""Seeds that two parties share: one draws it and sends it, both expand it session by session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protocol.messages import GallerySeed, SeedGrant
 from protocol.parties import Party
 from protocol.received import checked_seed
 from protocol.sharing.additive import GALLERY_ROWS, expand_share
-from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
+from protocol.sharing.prg import RandomBytes, Seed, SeedChain
 from protocol.sharing.ring import Ring, RingArray
 from protocol.tensors import Tensor
 
@@ -26,21 +26,21 @@ def seed_tensor(seed: Seed) -> Tensor:
 
 async def grant_seed(
     channel: Channel, receiver: Party, random_bytes: RandomBytes, at: At = SETUP
-) -> CorrelationSource:
+) -> SeedChain:
     """Draw a seed and send it to the one party that shares it."""
     seed = Seed.fresh(random_bytes)
     await channel.send(receiver, SeedGrant(seed=seed_tensor(seed)), at)
-    return CorrelationSource(seed)
+    return SeedChain(seed)
 
 
-async def granted_seed(channel: Channel, sender: Party, at: At = SETUP) -> CorrelationSource:
+async def granted_seed(channel: Channel, sender: Party, at: At = SETUP) -> SeedChain:
     """Receive the seed that another party drew.
 
     Raises:
         PeerMisbehaviourError: what came is no seed.
     """
     grant = await channel.receive(sender, SeedGrant, at)
-    return CorrelationSource(checked_seed(grant.seed, sender))
+    return SeedChain(checked_seed(grant.seed, sender))
 
 
 def expanded_rows(

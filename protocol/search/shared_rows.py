@@ -25,7 +25,8 @@ class SharedRows:
 
     Attributes:
         ring: the ring of all elements.
-        matrices: one per sharing; only the first `len(self)` rows of each are live.
+        matrices: one per sharing; only the first `len(self)` rows of each are live, and the others
+            zero, so that nothing is left of a row that was deleted or moved.
     """
 
     def __init__(self, plan: RunPlan, matrices: int = 1) -> None:
@@ -33,7 +34,7 @@ class SharedRows:
         self._table = SlotTable()
         self.ring = Ring(plan.ring_bits)
         size = (plan.most_rows, plan.dimension)
-        self.matrices = tuple(np.empty(size, dtype=self.ring.dtype) for _ in range(matrices))
+        self.matrices = tuple(np.zeros(size, dtype=self.ring.dtype) for _ in range(matrices))
 
     def __len__(self) -> int:
         """Return the number of live rows."""
@@ -48,11 +49,12 @@ class SharedRows:
         return self._table.apply(step)
 
     async def delete(self, channel: Channel, step: Step) -> None:
-        """Drop the rows the client withdraws from every matrix."""
+        """Drop the rows the client withdraws from every matrix; slots without a row are zero."""
         await receive_deletion(channel, step)
         for source, target in self._table.delete(step.rows):
             for matrix in self.matrices:
                 matrix[target] = matrix[source]
+                matrix[source] = 0
 
     def shape(self, step: Step) -> SearchShape:
         """Return the public sizes of a search of the live rows."""

@@ -1,6 +1,9 @@
 """Pseudorandom expansion of seeds: AES-256-CTR under a key derived from seed and label.
 
-A label may be expanded once per source: masks and triples are single-use.
+A label may be expanded once per source: masks and triples are single-use. Two parties that share a
+seed share a `SeedChain`: each session gets a key of its own and the chain moves on to another key
+by a one-way step, at both ends. Whoever takes a party's chain later cannot step back to the keys
+of sessions before; from then on it can follow, until the parties draw a fresh seed.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ __all__ = [
     "Expander",
     "RandomBytes",
     "Seed",
+    "SeedChain",
     "Witness",
     "expand_seed",
     "keyed_random_bytes",
@@ -43,13 +47,15 @@ _ZEROS: Final = memoryview(bytes(_CHUNK_BYTES))  # encrypted from the cache, ove
 class Seed:
     """A secret 32-byte seed that never prints itself."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "lineage")
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, lineage: bytes = b"") -> None:
         if len(value) != SEED_BYTES:
             text = f"a seed has {SEED_BYTES} bytes, not {len(value)}"
             raise LocalProtocolError(text)
         self._value = bytes(value)
+        # Which drawn seed this one descends from, for recordings: a digest that opens nothing.
+        self.lineage = lineage or blake2b(value, digest_size=8, person=b"lineage").digest()
 
     def __repr__(self) -> str:
         """Return an opaque text."""
@@ -67,6 +73,10 @@ class Seed:
     def derive(self, label: str) -> bytes:
         """Return a 32-byte key for one label (BLAKE2b keyed with the seed)."""
         return blake2b(label.encode(), key=self._value, digest_size=SEED_BYTES).digest()
+
+    def heir(self, label: str) -> Seed:
+        """Return a seed that this one determines and that tells nothing of this one."""
+        return Seed(self.derive(label), self.lineage)
 
     def expand(
         self,
@@ -148,6 +158,23 @@ class CorrelationSource:
             raise ReusedMaterialError(f"material {label} was already used", hint="never reuse it")
         self._used.add(label)
         return self._seed.expand(label, shape, dtype, threads=threads)
+
+
+class SeedChain:
+    """One end of a seed that two parties share, in sessions that both begin in the same order."""
+
+    def __init__(self, seed: Seed) -> None:
+        self._seed = seed
+
+    def session(self, name: str) -> CorrelationSource:
+        """Return the source of the next session and forget the key it came from."""
+        return CorrelationSource(self.next_seed(name))
+
+    def next_seed(self, name: str) -> Seed:
+        """Return the seed of the next session and forget the key it came from."""
+        seed = self._seed.heir(f"session {name}")
+        self._seed = self._seed.heir("next")
+        return seed
 
 
 def keyed_random_bytes(key: bytes, name: str) -> RandomBytes:

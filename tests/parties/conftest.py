@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,8 +81,8 @@ class Table:
 class UnitFree(Client):
     """A client that enrols integer rows as they are, without normalising them."""
 
-    def _map_rows(self, embeddings: np.ndarray, start: int) -> Rows:
-        del start
+    def _map_rows(self, embeddings: np.ndarray, numbers: Sequence[int]) -> Rows:
+        del numbers
         return self._form.map_rows(embeddings.astype(np.float64), [None])
 
 

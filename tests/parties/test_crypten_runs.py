@@ -59,7 +59,8 @@ def test_refreshed_rows_answer_as_before(play: Play, protocol: str) -> None:
     )
     played = play(gallery, np.array([[-9, 4]]), threshold=0, steps=plan, protocol=protocol)
     assert played.outcomes["client"].observed["scores"].tolist() == [[-57, 1108, -10]]
-    assert not [e for e in all_events(played.outcomes) if e.session == "refresh-0000"]
+    said = [e.kind for e in all_events(played.outcomes) if e.session == "refresh-0000"]
+    assert said == ["SeedGrant"] * 2
 
 
 @pytest.mark.parametrize("kind", ["CryptenSeed", "CryptenAnswer", "CryptenOperands"])

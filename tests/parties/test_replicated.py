@@ -65,7 +65,9 @@ def test_server_zero_is_told_nothing_by_the_other_servers(usual: Any) -> None:
 
 
 @pytest.mark.parametrize("bits", [16, 32])
-def test_servers_one_and_two_keep_the_other_share_of_what_server_zero_keeps(play: Play, bits: int) -> None:
+def test_servers_one_and_two_keep_the_other_share_of_what_server_zero_keeps(
+    play: Play, bits: int
+) -> None:
     rows = np.arange(-6, 6).reshape(4, 3)
     played = play(rows, rows, threshold=1, protocol="replicated", ring_bits=bits)
     provider, holder, auxiliary = shares(played)

@@ -37,17 +37,23 @@ class Changed(Plant):
 
 
 class Reused(Plant):
-    """Expands the first search's label again in every later search."""
+    """Expands the first search's seed and label again in every later search."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
+        self._first: dict[bytes, tuple[Seed, str]] = {}
+
+    def begin(self, run: str) -> None:
+        """Forget the run before."""
+        super().begin(run)
+        self._first = {}
 
     def expand(self, seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Expand another label than was asked for."""
+        """Expand what the same two parties expanded first."""
         session, _, name = label.partition("/")
         if name == self._name and session.startswith("search-"):
-            label = f"search-0000/{name}"
+            seed, label = self._first.setdefault(seed.lineage, (seed, label))
         return expand_seed(seed, label, shape, dtype)
 
 

@@ -12,7 +12,7 @@ from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.messages import GalleryShares, Message, ProtectedFeatures, SeedGrant
 from protocol.parties import CLIENT, DEALER, GALLERY_HOLDER, Party
-from protocol.sharing.prg import SEED_BYTES, Seed, expand_seed
+from protocol.sharing.prg import SEED_BYTES, Seed, SeedChain, expand_seed
 from protocol.tensors import Tensor
 from protocol.views import Array
 
@@ -80,24 +80,36 @@ class OneSeedForBoth(Plant):
 
     def __init__(self) -> None:
         super().__init__()
-        self._granted: bytes = b""
-        self._other: bytes = b""
+        self.begin("")
+
+    def begin(self, run: str) -> None:
+        """Forget the run before."""
+        super().begin(run)
+        self._granted = Seed(bytes(SEED_BYTES))
+        self._other = self._granted
+        self._chain = SeedChain(self._granted)
+        self._session, self._shared = "", self._granted
 
     def expand(self, seed: Seed, label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Expand the first seed in place of the second."""
-        same = bool(self._other) and seed.reveal() == self._other
-        return expand_seed(Seed(self._granted) if same else seed, label, shape, dtype)
+        """Expand the first seed's session in place of the second's."""
+        if seed.lineage != self._other.lineage:
+            return expand_seed(seed, label, shape, dtype)
+        session = label.partition("/")[0]
+        if session != self._session:
+            self._session, self._shared = session, self._chain.next_seed(session)
+        return expand_seed(self._shared, label, shape, dtype)
 
     async def send(
         self, channel: Channel, party: Party, receiver: Party, message: Message, at: At
     ) -> None:
         """Replace the second grant by the first."""
         if isinstance(message, SeedGrant) and (party, receiver) == (DEALER, GALLERY_HOLDER):
-            self._other = message.seed.array().tobytes()
-            granted = Tensor.of(np.frombuffer(self._granted, dtype=np.uint8))
+            self._other = Seed(message.seed.array().tobytes())
+            self._chain = SeedChain(self._granted)
+            granted = Tensor.of(np.frombuffer(self._granted.reveal(), dtype=np.uint8))
             message = msgspec.structs.replace(message, seed=granted)
         elif isinstance(message, SeedGrant) and party == DEALER:
-            self._granted = message.seed.array().tobytes()
+            self._granted = Seed(message.seed.array().tobytes())
         await super().send(channel, party, receiver, message, at)
 
 

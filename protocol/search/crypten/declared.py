@@ -65,7 +65,9 @@ class _Costs(EvaluatedCosts):
     def change(self, step: Step) -> Iterator[DeclaredMessage]:
         if step.kind == "delete":
             yield from deletion(step, SERVERS)
-        elif step.kind != "refresh":
+        elif step.kind == "refresh":
+            yield seed_grant(step.session, *SERVERS)
+        else:
             name, rows_bytes = step.session, step.size * self.plan.dimension * _ELEMENT_BYTES
             yield from embedding(step, self.size)
             yield DeclaredMessage(name, "GallerySeed", CLIENT, MODEL_PROVIDER, 0, SEED_BYTES)

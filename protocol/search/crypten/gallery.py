@@ -49,22 +49,21 @@ class GalleryShare:
         """Return the share [B,D] of the row each probe of a verification claims."""
         return np.ascontiguousarray(self._columns[:, self._table.slots(step.rows)].T)
 
-    async def change(self, channel: Channel, step: Step, zeros: ZeroShares) -> None:
-        """Take over new or changed rows, move rows to fresh shares, or drop rows.
-
-        A refresh adds a sharing of zero that both servers expand: nothing is said.
-        """
+    async def change(self, channel: Channel, step: Step) -> None:
+        """Take over new or changed rows, or drop rows."""
         if step.kind == "delete":
             await receive_deletion(channel, step)
             for source, target in self._table.delete(step.rows):
                 self._columns[:, target] = self._columns[:, source]
-            return
-        if step.kind == "refresh":
-            rows = zeros.add_to(self._columns[:, self._table.slots(step.rows)], step.session)
-            self._columns[:, self._table.slots(step.rows)] = rows
+                self._columns[:, source] = 0
             return
         rows = await self._received(channel, step)
         self._columns[:, self._table.apply(step)] = rows.T
+
+    def refresh(self, step: Step, zeros: ZeroShares) -> None:
+        """Move rows to fresh shares: add a sharing of zero that both servers expand."""
+        slots = self._table.slots(step.rows)
+        self._columns[:, slots] = zeros.add_to(self._columns[:, slots], step.session)
 
     async def _received(self, channel: Channel, step: Step) -> Words:
         at, size = At(step.session, "enrol"), (step.size, self._plan.dimension)

@@ -24,14 +24,14 @@ from protocol.search.crypten.search import (
     Shared,
 )
 from protocol.search.pool import Pool
-from protocol.search.seeds import grant_seed, granted_seed
+from protocol.search.seeds import SETUP, grant_seed, granted_seed
 from protocol.search.shape import SearchShape, search_shape
 from protocol.search.sides import Answers
 from protocol.search.two_party.outputs import COUNT_RING, answer_message, send_scores
 from protocol.search.two_party.pieces import Part
 from protocol.search.two_party.top_k import INDEX_RING
 from protocol.search.two_party.zeros import ZeroShares
-from protocol.sharing.prg import RandomBytes
+from protocol.sharing.prg import RandomBytes, SeedChain
 from protocol.sharing.ring import Ring, RingArray
 
 __all__ = ["ComputingServer", "ProvidingServer"]
@@ -50,21 +50,31 @@ class ComputingServer:
         self._party = ComputingParty(rank, provider, random_bytes)
         self._gallery = GalleryShare(plan, rank)
         self._random_bytes = random_bytes
-        self._zeros: ZeroShares
+        self._zeros: SeedChain
         self._pool: Pool[Prepared] = Pool(plan)
 
     async def setup(self, channel: Channel) -> None:
         """Exchange the seeds of CrypTen's generators, and one of ours for sharings of zero."""
-        if self._rank == 0:
-            source = await grant_seed(channel, GALLERY_HOLDER, self._random_bytes)
-        else:
-            source = await granted_seed(channel, MODEL_PROVIDER)
-        self._zeros = ZeroShares(source, first=self._rank == 0)
+        await self._share_zeros(channel, SETUP)
         await self._party.setup(ChannelExchange(channel, self._rank, "setup", "setup"))
 
     async def change(self, channel: Channel, step: Step) -> None:
         """Take over new or changed rows, move rows to fresh shares, or drop rows."""
-        await self._gallery.change(channel, step, self._zeros)
+        if step.kind == "refresh":
+            await self._share_zeros(channel, At(step.session, "offline"))
+            self._gallery.refresh(step, self._session_zeros(step))
+        else:
+            await self._gallery.change(channel, step)
+
+    async def _share_zeros(self, channel: Channel, at: At) -> None:
+        """Take a fresh seed for sharings of zero between the servers."""
+        if self._rank == 0:
+            self._zeros = await grant_seed(channel, GALLERY_HOLDER, self._random_bytes, at)
+        else:
+            self._zeros = await granted_seed(channel, MODEL_PROVIDER, at)
+
+    def _session_zeros(self, step: Step) -> ZeroShares:
+        return ZeroShares(self._zeros.session(step.session), first=self._rank == 0)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Have CrypTen's provider make the correlations of the searches that are due."""
@@ -89,12 +99,13 @@ class ComputingServer:
             open_scores=self._plan.open_scores,
         )
         at = At(step.session, "online", answer_round(shape))
-        message = answer_message(shape, _share(shape, found), self._zeros)
+        zeros = self._session_zeros(step)
+        message = answer_message(shape, _share(shape, found), zeros)
         await channel.send(CLIENT, message, at)
         if found.scores is not None:
             # Shares modulo 2^64 are shares modulo 2^k of a score that fits k bits.
             scores = found.scores.astype(shape.ring.dtype)
-            await send_scores(channel, shape, scores, self._zeros)
+            await send_scores(channel, shape, scores, zeros)
 
     def observed(self) -> Answers:
         """Return the material ledger: searches issued and consumed."""

@@ -31,17 +31,19 @@ def declared_messages(plan: RunPlan, size: InputSize) -> Iterator[DeclaredMessag
 class _Costs(EvaluatedCosts):
     evaluators = (MODEL_PROVIDER, GALLERY_HOLDER)
 
-    def setup(self) -> Iterator[DeclaredMessage]:
-        yield seed_grant("setup", DEALER, MODEL_PROVIDER)
-        yield seed_grant("setup", DEALER, GALLERY_HOLDER)
-        yield seed_grant("setup", MODEL_PROVIDER, GALLERY_HOLDER)
+    def setup(self, session: str = "setup") -> Iterator[DeclaredMessage]:
+        yield seed_grant(session, DEALER, MODEL_PROVIDER)
+        yield seed_grant(session, DEALER, GALLERY_HOLDER)
+        yield seed_grant(session, MODEL_PROVIDER, GALLERY_HOLDER)
 
     def change(self, step: Step) -> Iterator[DeclaredMessage]:
         name, rows_bytes = step.session, self.rows_bytes(step)
         if step.kind == "delete":
             yield from deletion(step, (*self.evaluators, DEALER))
             return
-        if step.kind != "refresh":
+        if step.kind == "refresh":
+            yield from self.setup(name)
+        else:
             yield from embedding(step, self.size)
             yield DeclaredMessage(name, "GallerySeed", CLIENT, MODEL_PROVIDER, 0, SEED_BYTES)
             yield DeclaredMessage(name, "GalleryShares", CLIENT, GALLERY_HOLDER, 0, rows_bytes)

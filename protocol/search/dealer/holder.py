@@ -18,13 +18,13 @@ from protocol.parties import CLIENT, DEALER, MODEL_PROVIDER
 from protocol.plan import RunPlan, Step
 from protocol.received import checked
 from protocol.search.dealer.material import HolderMaterial, gallery_mask
-from protocol.search.seeds import granted_seed
+from protocol.search.seeds import SETUP, granted_seed
 from protocol.search.shape import input_check
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import PartShape, part_shapes, second_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
 from protocol.search.two_party.transfer import receive_material, receive_parts
-from protocol.sharing.prg import CorrelationSource
+from protocol.sharing.prg import CorrelationSource, SeedChain
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -40,12 +40,12 @@ class Holder(EvaluatingServer[HolderMaterial]):
     def __init__(self, plan: RunPlan) -> None:
         super().__init__(plan)
         (self._share,) = self._rows.matrices
-        self._source: CorrelationSource
+        self._seeds: SeedChain
 
-    async def setup(self, channel: Channel) -> None:
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
         """Receive the dealer's seed, and the seed of zeros from the other evaluator."""
-        self._source = await granted_seed(channel, DEALER)
-        self._share_zeros(await granted_seed(channel, MODEL_PROVIDER))
+        self._seeds = await granted_seed(channel, DEALER, at)
+        self._zeros = await granted_seed(channel, MODEL_PROVIDER, at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Receive the dealer's corrections of the searches that are due."""
@@ -54,7 +54,8 @@ class Holder(EvaluatingServer[HolderMaterial]):
             pieces = search_pieces(shape)
             wanted = (PartShape(shape.pairs, self._share.dtype), *part_shapes(pieces))
             products, *parts = await receive_parts(channel, DEALER, step.session, wanted)
-            material = second_material(self._source, step.session, pieces, parts)
+            source = self._seeds.session(step.session)
+            material = second_material(source, step.session, pieces, parts)
             self._pool.put(step.session, HolderMaterial(products, material))
             await channel.send(CLIENT, SearchReady(), offline)
 
@@ -76,23 +77,29 @@ class Holder(EvaluatingServer[HolderMaterial]):
         """Open G - A of new or changed rows to server 0; check the rows if the plan says so."""
         message = await channel.receive(CLIENT, GalleryShares, At(step.session, "enrol"))
         rows = checked(message.values, self._rows.size(step), self._share.dtype, CLIENT)
-        slots = self._rows.apply(step)
-        await self._mask(channel, step, slots, rows)
+        source, slots = self._seeds.session(step.session), self._rows.apply(step)
+        await self._mask(channel, step, source, slots, rows)
         if self._plan.check_inputs:
             pieces = input_check(self._plan, step.size).pieces()
-            material = await receive_material(channel, DEALER, self._source, step.session, pieces)
+            material = await receive_material(channel, DEALER, source, step.session, pieces)
             await self._check_rows(channel, step, material, self._share[slots])
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Replace one's share of rows and send server 0 the difference."""
-        slots = self._rows.apply(step)
-        await self._mask(channel, step, slots, self._share[slots])
+        """Replace one's share of rows by masks from a fresh seed; send server 0 the difference."""
+        await self.setup(channel, At(step.session, "offline"))
+        source, slots = self._seeds.session(step.session), self._rows.apply(step)
+        await self._mask(channel, step, source, slots, self._share[slots])
 
     async def _mask(
-        self, channel: Channel, step: Step, slots: npt.NDArray[np.int64], rows: RingArray
+        self,
+        channel: Channel,
+        step: Step,
+        source: CorrelationSource,
+        slots: npt.NDArray[np.int64],
+        rows: RingArray,
     ) -> None:
         """Replace one's share by a fresh mask A and send server 0 the difference."""
-        mask = gallery_mask(self._source, step.session, *self._rows.size(step), self._rows.ring)
+        mask = gallery_mask(source, step.session, *self._rows.size(step), self._rows.ring)
         at = At(step.session, "offline" if step.kind == "refresh" else "enrol")
         await channel.send(MODEL_PROVIDER, MaskedGallery(values=Tensor.of(rows - mask)), at)
         self._share[slots] = mask

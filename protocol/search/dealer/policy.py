@@ -24,6 +24,7 @@ from protocol.search.two_party.policy import (
     evaluator_flows,
     evaluator_openings,
     ready_flows,
+    renewal_flows,
     score_flows,
     share_flow,
     zeros_flow,
@@ -69,6 +70,10 @@ _FLOWS: Final[tuple[Flow, ...]] = (
         "A - A', the change of server 1's mask", "moves rows to fresh masks",
     ),
     zeros_flow("model_provider", "gallery_holder"),
+    *renewal_flows(
+        ("dealer", "model_provider"), ("dealer", "gallery_holder"),
+        ("model_provider", "gallery_holder"),
+    ),
     *ready_flows(("model_provider", "gallery_holder")),
     *deletion_flows(("model_provider", "gallery_holder", "dealer")),
     *evaluator_flows("model_provider", "gallery_holder", "server 0", "server 1"),

@@ -22,12 +22,12 @@ from protocol.search.dealer.material import (
     product_shares,
 )
 from protocol.search.pool import material_session
-from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
+from protocol.search.seeds import SETUP, expanded_rows, grant_seed, granted_seed
 from protocol.search.shape import input_check
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import first_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
-from protocol.sharing.prg import CorrelationSource, RandomBytes
+from protocol.sharing.prg import RandomBytes, SeedChain
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -44,12 +44,12 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         super().__init__(plan)
         self._random_bytes = random_bytes
         (self._share,) = self._rows.matrices
-        self._source: CorrelationSource
+        self._seeds: SeedChain
 
-    async def setup(self, channel: Channel) -> None:
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
         """Draw the evaluators' seed of zeros and receive the dealer's seed."""
-        self._share_zeros(await grant_seed(channel, GALLERY_HOLDER, self._random_bytes))
-        self._source = await granted_seed(channel, DEALER)
+        self._zeros = await grant_seed(channel, GALLERY_HOLDER, self._random_bytes, at)
+        self._seeds = await granted_seed(channel, DEALER, at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Ask the dealer for the material of the searches that are due, and expand one's own.
@@ -85,6 +85,7 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         """Receive one's share of new or changed rows and open G - A."""
         at = At(step.session, "enrol")
         message = await channel.receive(CLIENT, GallerySeed, at)
+        source = self._seeds.session(step.session)
         size, ring = self._rows.size(step), self._rows.ring
         rows = expanded_rows(message, size, ring, CLIENT)
         half = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
@@ -92,12 +93,15 @@ class Provider(EvaluatingServer[ProviderMaterial]):
         self._share[self._rows.apply(step)] = rows
         if self._plan.check_inputs:
             pieces = input_check(self._plan, step.size).pieces()
-            material = first_material(self._source, step.session, pieces)
+            material = first_material(source, step.session, pieces)
             await self._check_rows(channel, step, material, rows)
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Move rows to fresh masks: M' = M + (A - A')."""
-        message = await channel.receive(GALLERY_HOLDER, MaskedGallery, At(step.session, "offline"))
+        """Move rows to fresh masks, M' = M + (A - A'), and all seeds to fresh ones."""
+        at = At(step.session, "offline")
+        await self.setup(channel, at)
+        self._seeds.session(step.session)  # the other end takes masks from its own chain here
+        message = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
         size, ring = self._rows.size(step), self._rows.ring
         change = checked(message.values, size, ring.dtype, GALLERY_HOLDER)
         self._share[self._rows.apply(step)] += change
@@ -105,7 +109,8 @@ class Provider(EvaluatingServer[ProviderMaterial]):
     def _material(self, step: Step) -> ProviderMaterial:
         """Expand server 0's material: no communication at all."""
         shape = self._rows.shape(step)
-        masks = probe_masks(self._source, shape)
-        constant = product_shares(self._source, shape)
-        pieces = first_material(self._source, step.session, search_pieces(shape))
+        source = self._seeds.session(step.session)
+        masks = probe_masks(source, shape)
+        constant = product_shares(source, shape)
+        pieces = first_material(source, step.session, search_pieces(shape))
         return ProviderMaterial(masks, constant, pieces)

@@ -31,16 +31,17 @@ def declared_messages(plan: RunPlan, size: InputSize) -> Iterator[DeclaredMessag
 class _Costs(EvaluatedCosts):
     evaluators = EVALUATORS
 
-    def setup(self) -> Iterator[DeclaredMessage]:
+    def setup(self, session: str = "setup") -> Iterator[DeclaredMessage]:
         for server in EVALUATORS:
-            yield seed_grant("setup", MODEL_PROVIDER, server)
-        yield seed_grant("setup", GALLERY_HOLDER, AUXILIARY_SERVER)
+            yield seed_grant(session, MODEL_PROVIDER, server)
+        yield seed_grant(session, GALLERY_HOLDER, AUXILIARY_SERVER)
 
     def change(self, step: Step) -> Iterator[DeclaredMessage]:
         name, rows_bytes = step.session, self.rows_bytes(step)
         if step.kind == "delete":
             yield from deletion(step, SERVERS)
         elif step.kind == "refresh":
+            yield from self.setup(name)
             for server in EVALUATORS:
                 yield DeclaredMessage(name, "GallerySeed", MODEL_PROVIDER, server, 0, SEED_BYTES)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -23,13 +24,13 @@ from protocol.search.replicated.material import (
     row_offset,
     score_mask,
 )
-from protocol.search.seeds import expanded_rows, grant_seed, granted_seed
+from protocol.search.seeds import SETUP, expanded_rows, grant_seed, granted_seed
 from protocol.search.shape import input_check
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
 from protocol.search.two_party.pieces import Material, Piece, first_material
 from protocol.search.two_party.server import EvaluatingServer, Shares
 from protocol.search.two_party.transfer import receive_material
-from protocol.sharing.prg import CorrelationSource, RandomBytes
+from protocol.sharing.prg import CorrelationSource, RandomBytes, SeedChain
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -44,11 +45,17 @@ class _RowHolder(EvaluatingServer[T]):
     def __init__(self, plan: RunPlan) -> None:
         super().__init__(plan)
         (self._share,) = self._rows.matrices
-        self._source: CorrelationSource
+        self._seeds: SeedChain
+
+    @abstractmethod
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
+        """Take the seeds that are shared with the two other servers."""
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
-        """Take from one's share what server 0 adds to its own, from a fresh seed."""
-        seed = await channel.receive(MODEL_PROVIDER, GallerySeed, At(step.session, "offline"))
+        """Take from one's share what server 0 adds to its own, from a fresh seed; renew seeds."""
+        at = At(step.session, "offline")
+        await self.setup(channel, at)
+        seed = await channel.receive(MODEL_PROVIDER, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
         self._share[self._rows.apply(step)] -= expanded_rows(seed, size, ring, MODEL_PROVIDER)
 
@@ -63,10 +70,10 @@ class Holder(_RowHolder[HolderMaterial]):
         super().__init__(plan)
         self._random_bytes = random_bytes
 
-    async def setup(self, channel: Channel) -> None:
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
         """Draw the evaluators' seed of zeros and receive server 0's seed."""
-        self._share_zeros(await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes))
-        self._source = await granted_seed(channel, MODEL_PROVIDER)
+        self._zeros = await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes, at)
+        self._seeds = await granted_seed(channel, MODEL_PROVIDER, at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Expand the material of the searches that are due and compute H q1 of all of them.
@@ -74,12 +81,16 @@ class Holder(_RowHolder[HolderMaterial]):
         No communication but the word to the client.
         """
         due = self._pool.due(upcoming)
-        probes = [probe_share(self._source, self._rows.shape(step)) for step in due]
+        sources = [self._seeds.session(step.session) for step in due]
+        probes = [
+            probe_share(source, self._rows.shape(step))
+            for source, step in zip(sources, due, strict=True)
+        ]
         products = self._rows.products_by_search(self._share, probes, due)
-        for share, (step, product) in zip(probes, products, strict=True):
+        for source, share, (step, product) in zip(sources, probes, products, strict=True):
             shape = self._rows.shape(step)
-            pieces = first_material(self._source, step.session, search_pieces(shape))
-            scores = product + score_mask(self._source, shape)
+            pieces = first_material(source, step.session, search_pieces(shape))
+            scores = product + score_mask(source, shape)
             self._pool.put(step.session, HolderMaterial(pieces, Shares(share, scores)))
             await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
 
@@ -98,12 +109,13 @@ class Holder(_RowHolder[HolderMaterial]):
         message = await channel.receive(CLIENT, GalleryShares, at)
         size, ring = self._rows.size(step), self._rows.ring
         rows = checked(message.values, size, ring.dtype, CLIENT)
-        other = rows - row_offset(self._source, step, size, ring)
+        source = self._seeds.session(step.session)
+        other = rows - row_offset(source, step, size, ring)
         await channel.send(AUXILIARY_SERVER, MaskedGallery(values=Tensor.of(other)), at)
         self._share[self._rows.apply(step)] = other
         if self._plan.check_inputs:
             pieces = input_check(self._plan, step.size).pieces()
-            material = first_material(self._source, step.session, pieces)
+            material = first_material(source, step.session, pieces)
             await self._check_rows(channel, step, material, rows)
 
 
@@ -113,15 +125,17 @@ class Auxiliary(_RowHolder[Material]):
     peer = GALLERY_HOLDER
     first = False
 
-    async def setup(self, channel: Channel) -> None:
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
         """Receive server 0's seed, and the seed of zeros from the other evaluator."""
-        self._source = await granted_seed(channel, MODEL_PROVIDER)
-        self._share_zeros(await granted_seed(channel, GALLERY_HOLDER))
+        self._seeds = await granted_seed(channel, MODEL_PROVIDER, at)
+        self._zeros = await granted_seed(channel, GALLERY_HOLDER, at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Receive server 0's corrections of the searches that are due."""
         for step in self._pool.due(upcoming):
-            material = await self._received(channel, step, search_pieces(self._rows.shape(step)))
+            source = self._seeds.session(step.session)
+            pieces = search_pieces(self._rows.shape(step))
+            material = await self._received(channel, step, source, pieces)
             self._pool.put(step.session, material)
             await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
 
@@ -146,14 +160,16 @@ class Auxiliary(_RowHolder[Material]):
         message = await channel.receive(GALLERY_HOLDER, MaskedGallery, at)
         rows = checked(message.values, size, ring.dtype, GALLERY_HOLDER)
         self._share[self._rows.apply(step)] = rows
+        source = self._seeds.session(step.session)
         if self._plan.check_inputs:
             seed = await channel.receive(MODEL_PROVIDER, GallerySeed, at)
-            material = await self._received(
-                channel, step, input_check(self._plan, step.size).pieces()
-            )
+            pieces = input_check(self._plan, step.size).pieces()
+            material = await self._received(channel, step, source, pieces)
             rows = expanded_rows(seed, size, ring, MODEL_PROVIDER)
             await self._check_rows(channel, step, material, rows)
 
-    async def _received(self, channel: Channel, step: Step, pieces: Sequence[Piece]) -> Material:
+    async def _received(
+        self, channel: Channel, step: Step, source: CorrelationSource, pieces: Sequence[Piece]
+    ) -> Material:
         """Complete one's material with what server 0 ships."""
-        return await receive_material(channel, MODEL_PROVIDER, self._source, step.session, pieces)
+        return await receive_material(channel, MODEL_PROVIDER, source, step.session, pieces)

@@ -24,6 +24,7 @@ from protocol.search.two_party.policy import (
     evaluator_flows,
     evaluator_openings,
     ready_flows,
+    renewal_flows,
     score_flows,
     share_flow,
     zeros_flow,
@@ -43,6 +44,10 @@ _FLOWS: Final[tuple[Flow, ...]] = (
         "32-byte seed of servers 0 and 2", "both expand server 2's masks from it",
     ),
     zeros_flow("gallery_holder", "auxiliary_server"),
+    *renewal_flows(
+        ("model_provider", "gallery_holder"), ("model_provider", "auxiliary_server"),
+        ("gallery_holder", "auxiliary_server"),
+    ),
     Flow(
         "GallerySeed", "client", "model_provider", "enrol", "sharing", "share",
         "seed of share G0 of the new rows", "one of two shares; uniform on its own",

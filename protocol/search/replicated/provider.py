@@ -16,14 +16,13 @@ from protocol.search.replicated.material import (
     row_offset,
     score_mask,
 )
-from protocol.search.seeds import expanded_rows, grant_seed, seed_tensor
+from protocol.search.seeds import SETUP, expanded_rows, grant_seed, seed_tensor
 from protocol.search.server import GalleryServer
 from protocol.search.shape import input_check
 from protocol.search.two_party.outputs import SCORE_ROUND, search_pieces
-from protocol.search.two_party.pieces import Piece
-from protocol.search.two_party.transfer import ship_material
+from protocol.search.two_party.transfer import Sources, ship_material
 from protocol.sharing.additive import GALLERY_ROWS, expand_share
-from protocol.sharing.prg import CorrelationSource, RandomBytes, Seed
+from protocol.sharing.prg import RandomBytes, Seed, SeedChain
 from protocol.sharing.ring import RingArray
 from protocol.tensors import Tensor
 
@@ -37,13 +36,13 @@ class Provider(GalleryServer[ProviderMaterial]):
         super().__init__(plan)
         self._random_bytes = random_bytes
         (self._share,) = self._rows.matrices
-        self._holder: CorrelationSource
-        self._auxiliary: CorrelationSource
+        self._holder: SeedChain
+        self._auxiliary: SeedChain
 
-    async def setup(self, channel: Channel) -> None:
+    async def setup(self, channel: Channel, at: At = SETUP) -> None:
         """Grant each other server a seed of its own."""
-        self._holder = await grant_seed(channel, GALLERY_HOLDER, self._random_bytes)
-        self._auxiliary = await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes)
+        self._holder = await grant_seed(channel, GALLERY_HOLDER, self._random_bytes, at)
+        self._auxiliary = await grant_seed(channel, AUXILIARY_SERVER, self._random_bytes, at)
 
     async def prepare(self, channel: Channel, upcoming: Sequence[Step]) -> None:
         """Ship server 2 the corrections of the searches that are due.
@@ -52,11 +51,11 @@ class Provider(GalleryServer[ProviderMaterial]):
         is shipped is uniform to server 2.
         """
         for step in self._pool.due(upcoming):
-            shape = self._rows.shape(step)
-            material = ProviderMaterial(
-                probe_share(self._holder, shape), score_mask(self._holder, shape)
-            )
-            await self._ship(channel, step, search_pieces(shape))
+            shape, sources = self._rows.shape(step), self._sources(step)
+            holder, _ = sources
+            material = ProviderMaterial(probe_share(holder, shape), score_mask(holder, shape))
+            pieces = search_pieces(shape)
+            await ship_material(channel, AUXILIARY_SERVER, sources, step.session, pieces)
             self._pool.put(step.session, material)
             await channel.send(CLIENT, SearchReady(), At(step.session, "offline"))
 
@@ -85,26 +84,30 @@ class Provider(GalleryServer[ProviderMaterial]):
         message = await channel.receive(CLIENT, GallerySeed, at)
         size, ring = self._rows.size(step), self._rows.ring
         rows = expanded_rows(message, size, ring, CLIENT)
-        rows += row_offset(self._holder, step, size, ring)
+        sources = self._sources(step)
+        rows += row_offset(sources[0], step, size, ring)
         self._share[self._rows.apply(step)] = rows
         if self._plan.check_inputs:
             await channel.send(AUXILIARY_SERVER, message, at)
-            await self._ship(channel, step, input_check(self._plan, step.size).pieces())
+            pieces = input_check(self._plan, step.size).pieces()
+            await ship_material(channel, AUXILIARY_SERVER, sources, step.session, pieces)
 
     async def _refresh(self, channel: Channel, step: Step) -> None:
         """Move rows to fresh shares: one new seed to both other servers, whatever the rows.
 
-        32 bytes to each. The seed is fresh, so shares stolen before are worth nothing beside shares
-        stolen after.
+        32 bytes to each, and as many for a seed in place of the one that is shared with each. All
+        are drawn now, so shares and seeds stolen before are worth nothing beside shares stolen
+        after.
         """
-        seed, at = Seed.fresh(self._random_bytes), At(step.session, "offline")
+        at = At(step.session, "offline")
+        await self.setup(channel, at)
+        seed = Seed.fresh(self._random_bytes)
         for server in EVALUATORS:
             message = GallerySeed(seed=seed_tensor(seed), rows=step.size)
             await channel.send(server, message, at)
         change = expand_share(seed, GALLERY_ROWS, self._rows.size(step), self._rows.ring)
         self._share[self._rows.apply(step)] += change
 
-    async def _ship(self, channel: Channel, step: Step, pieces: Sequence[Piece]) -> None:
-        """Ship server 2 what it cannot expand of its material."""
-        sources = (self._holder, self._auxiliary)
-        await ship_material(channel, AUXILIARY_SERVER, sources, step.session, pieces)
+    def _sources(self, step: Step) -> Sources:
+        """Return the sources of a session that are shared with servers 1 and 2."""
+        return self._holder.session(step.session), self._auxiliary.session(step.session)

@@ -19,6 +19,7 @@ __all__ = [
     "evaluator_flows",
     "evaluator_openings",
     "ready_flows",
+    "renewal_flows",
     "score_flows",
     "share_flow",
     "zeros_flow",
@@ -114,6 +115,18 @@ def zeros_flow(sender: Party, receiver: Party) -> Flow:
         "32-byte seed of the evaluators' sharings of zero",
         "re-randomises shares of an answer, so that whoever knows all masks learns no more from "
         "them than the answer",
+    )  # fmt: skip
+
+
+def renewal_flows(*ends: tuple[Party, Party]) -> tuple[Flow, ...]:
+    """Return the rows by which a refresh replaces the seeds of every such pair."""
+    return tuple(
+        Flow(
+            "SeedGrant", sender, receiver, "offline", "refresh", "share",
+            "32-byte seed in place of the one both have",
+            "shares and seeds stolen before a refresh open nothing that is made after it",
+        )
+        for sender, receiver in ends
     )  # fmt: skip
 
 

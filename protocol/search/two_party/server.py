@@ -14,7 +14,7 @@ from protocol.search.two_party.input_check import check_inputs
 from protocol.search.two_party.outputs import SCORE_ROUND, answer, send_scores
 from protocol.search.two_party.pieces import Material
 from protocol.search.two_party.zeros import ZeroShares
-from protocol.sharing.prg import CorrelationSource
+from protocol.sharing.prg import SeedChain
 from protocol.sharing.ring import RingArray
 
 __all__ = ["EvaluatingServer", "Shares"]
@@ -39,11 +39,8 @@ class EvaluatingServer(GalleryServer[T]):
 
     peer: ClassVar[Party]
     first: ClassVar[bool]
-    _zeros: ZeroShares
-
-    def _share_zeros(self, source: CorrelationSource) -> None:
-        """Take the seed that only the two evaluators have."""
-        self._zeros = ZeroShares(source, first=self.first)
+    _zeros: SeedChain
+    """The seed that only the two evaluators have."""
 
     async def _check_rows(
         self, channel: Channel, step: Step, material: Material, rows: RingArray
@@ -64,6 +61,7 @@ class EvaluatingServer(GalleryServer[T]):
         shape, scores = self._rows.shape(step), shares.scores
         if shape.check is not None:
             await check_inputs(evaluator, shape.check, shares.probes, MODEL_PROVIDER)
-        await answer(evaluator, shape, scores, self._zeros)
+        zeros = ZeroShares(self._zeros.session(step.session), first=self.first)
+        await answer(evaluator, shape, scores, zeros)
         if self._plan.open_scores:
-            await send_scores(channel, shape, scores, self._zeros)
+            await send_scores(channel, shape, scores, zeros)

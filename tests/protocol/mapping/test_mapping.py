@@ -296,3 +296,17 @@ def test_keys_do_not_print_themselves() -> None:
     key = fresh_key()
     assert str(key.coefficients[0]) not in repr(key)
     assert repr(key) == "MappingKey(<secret>)"
+
+
+def test_a_revoked_key_is_kept_by_its_digest_alone() -> None:
+    ring = KeyRing(
+        MappingSpec(kind="polyprotect", terms=2, overlap=1, coefficient_limit=2), os.urandom
+    )
+    key = ring.issue("someone")
+    ring.revoke("someone")
+    kept = repr([vars(ring), *(list(value) for value in (ring._active, ring._issued))])
+    assert key.digest() in ring._issued
+    assert not any(isinstance(held, MappingKey) for held in (*ring._issued, *ring._active.values()))
+    assert repr(key.secret()) not in kept
+    others = [ring.issue(str(number)) for number in range(ring.capacity - 1)]
+    assert key not in others

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError, ReusedMaterialError
 from protocol.sharing.additive import expand_share, split
-from protocol.sharing.prg import CorrelationSource, Seed, keyed_random_bytes
+from protocol.sharing.prg import CorrelationSource, Seed, SeedChain, keyed_random_bytes
 from protocol.sharing.ring import Ring
 
 U16 = np.dtype("<u2")
@@ -94,3 +94,28 @@ def test_keyed_randomness_repeats_and_is_separated_by_party() -> None:
     key = bytes(32)
     assert keyed_random_bytes(key, "client")(16) == keyed_random_bytes(key, "client")(16)
     assert keyed_random_bytes(key, "client")(16) != keyed_random_bytes(key, "dealer")(16)
+
+
+def test_both_ends_of_a_chain_get_the_same_sessions() -> None:
+    value = os.urandom(32)
+    one, two = SeedChain(Seed(value)), SeedChain(Seed(value))
+    for name in ("enrol-0000", "search-0000", "search-0001"):
+        drawn = [end.session(name).draw(f"{name}/mask", (8,), U16) for end in (one, two)]
+        assert np.array_equal(*drawn)
+
+
+def test_a_chain_does_not_come_back_and_its_sessions_are_unlike() -> None:
+    value = os.urandom(32)
+    chain = SeedChain(Seed(value))
+    drawn = [chain.session(name).draw("mask", (16,), U16).tobytes() for name in "aab"]
+    other = SeedChain(Seed(value)).session("b").draw("mask", (16,), U16).tobytes()
+    plain = CorrelationSource(Seed(value)).draw("mask", (16,), U16).tobytes()
+    assert len({*drawn, other, plain}) == 5
+
+
+def test_heirs_are_known_by_their_lineage_and_open_nothing() -> None:
+    seed = Seed(os.urandom(32))
+    heir = seed.heir("next").heir("session a")
+    assert heir.lineage == seed.lineage != Seed(os.urandom(32)).lineage
+    assert seed.lineage not in seed.reveal()
+    assert heir.reveal() not in {seed.reveal(), seed.derive("session a")}
