@@ -15,7 +15,7 @@ from orchestration.capture import VIEWS
 from orchestration.evaluation import observe
 from orchestration.journal import Event
 from orchestration.ledger import QueryLedger
-from orchestration.prepare import Preparation, prepare
+from orchestration.prepare import Preparation, journal_key, prepare
 from orchestration.progress import OnProgress, Progress, with_totals
 from orchestration.record import run_record
 from orchestration.runs import RunDirectory
@@ -171,6 +171,7 @@ def _play(
             seed=scenario.seed,
             on_progress=on_progress,
             on_abort=on_abort,
+            digest_key=journal_key(scenario),
         )
     from orchestration.runtime.ray import run_on_ray
 
@@ -182,6 +183,7 @@ def _play(
         on_progress=on_progress,
         on_abort=on_abort,
         receive_timeout_s=_patience_s(scenario),
+        digest_key=journal_key(scenario),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final, Literal
@@ -14,13 +13,23 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from protocol.flows import Flow, Form
-from protocol.messages import Frame, Message, kind_of, payload_bytes, payload_shapes, tensors_of
+from protocol.messages import Frame, kind_of, payload_bytes, payload_shapes, tensors_of
 from protocol.parties import Party, Phase
 from protocol.tensors import Tensor
 
-__all__ = ["Event", "audit_hash", "decode_events", "encode_events", "event_for", "write_journal"]
+__all__ = [
+    "KEY_BYTES",
+    "Event",
+    "audit_hash",
+    "decode_events",
+    "encode_events",
+    "event_for",
+    "write_journal",
+]
 
 DIGEST_BYTES: Final = 16
+KEY_BYTES: Final = 32
+
 # One key and nonce for all messages of a run is no weakness here: only a hash of the tag is told.
 _TAG_NONCE: Final = bytes(12)
 
@@ -54,7 +63,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     compute_s: float
 
 
-def event_for(
+def event_for(  # noqa: PLR0913 - all but three have a name at the call
     direction: Literal["sent", "received"],
     frame: Frame,
     flow: Flow,
@@ -63,8 +72,20 @@ def event_for(
     lamport: int,
     at_s: float,
     compute_s: float,
+    digest_key: bytes,
 ) -> Event:
-    """Return the journal event of a frame; with a digest in place of the payload."""
+    """Return the journal event of a frame; with a digest in place of the payload.
+
+    Args:
+        direction: which end journals it.
+        frame: the frame.
+        flow: the policy's row that permits it.
+        wire_bytes: its size on the wire.
+        lamport: the party's logical clock.
+        at_s: wall time since the run began.
+        compute_s: the party's busy time since its previous event.
+        digest_key: 32 bytes that the parties of a run share and nothing keeps.
+    """
     envelope = frame.envelope
     sent = direction == "sent"
     return Event(
@@ -84,7 +105,7 @@ def event_for(
         payload_bytes=payload_bytes(frame.message),
         wire_bytes=wire_bytes,
         shapes=payload_shapes(frame.message),
-        digest=_digest(frame.message, envelope.run),
+        digest=_digest(frame, digest_key),
         lamport=lamport,
         at_s=round(at_s, 6),
         compute_s=round(compute_s, 6),
@@ -126,14 +147,18 @@ def _order(event: Event) -> tuple[int, str, str, int]:
     return (event.lamport, event.party, event.event, event.sequence)
 
 
-def _digest(message: Message, run: str) -> str:
-    """Return a keyed digest of a message's content: pairs a sent event with its received twin.
+def _digest(frame: Frame, key: bytes) -> str:
+    """Return a keyed digest of a frame: pairs a sent event with its received twin.
 
     Tensors are compressed by GMAC, at the speed of memory, and its tag is hashed together with the
-    other fields, so that the digest tells nothing of a share (docs/decisions/0021).
+    other fields and the message's place in the run. Without the key, which ends with the run, no
+    guess of a content can be confirmed, however few contents there are; and equal contents at two
+    places, such as both shares of an answer, have digests that differ (docs/decisions/0021).
     """
-    total = blake2b(digest_size=DIGEST_BYTES, key=run.encode()[:64])
-    total.update(_tag(tensors_of(message).values(), run))
+    message, at = frame.message, frame.envelope
+    total = blake2b(digest_size=DIGEST_BYTES, key=key)
+    total.update(f"{at.sender} {at.receiver} {at.sequence} {at.session}\0".encode())
+    total.update(_tag(tensors_of(message).values(), key))
     for name in message.__struct_fields__:
         value = getattr(message, name)
         if isinstance(value, int | str):
@@ -141,15 +166,14 @@ def _digest(message: Message, run: str) -> str:
     return total.hexdigest()
 
 
-def _tag(tensors: Iterable[Tensor], run: str) -> bytes:
-    """Return the GMAC tag of the bytes of all tensors, under a key that is the run's."""
-    gmac = Cipher(AES256(_tag_key(run)), GCM(_TAG_NONCE)).encryptor()
+def _tag(tensors: Iterable[Tensor], key: bytes) -> bytes:
+    """Return the GMAC tag of the bytes of all tensors, under a key derived from the run's."""
+    gmac = Cipher(AES256(_tag_key(key)), GCM(_TAG_NONCE)).encryptor()
     for tensor in tensors:
         gmac.authenticate_additional_data(tensor.data)
     gmac.finalize()
     return gmac.tag
 
 
-@lru_cache(maxsize=8)
-def _tag_key(run: str) -> bytes:
-    return blake2b(run.encode(), digest_size=32, person=b"journal tag").digest()
+def _tag_key(key: bytes) -> bytes:
+    return blake2b(key=key, digest_size=32, person=b"journal tag").digest()

@@ -34,7 +34,7 @@ from scenarios.datasets import DataSet, Split, open_scenario_data, split_scenari
 from scenarios.resources import PREPARED_BYTES, material_bytes
 from scenarios.specs import Scenario
 
-__all__ = ["Preparation", "prepare"]
+__all__ = ["Preparation", "journal_key", "prepare"]
 
 LOAD_BATCH = 64
 
@@ -261,6 +261,13 @@ def _calibration_bytes(scenario: Scenario) -> RandomBytes:
     if "test_randomness" in scenario.insecure:
         return keyed_random_bytes(_test_key(scenario), "calibration")
     return os.urandom
+
+
+def journal_key(scenario: Scenario) -> bytes | None:
+    """Return the key of a run's journal digests where it is to repeat; None: a fresh one."""
+    if "test_randomness" not in scenario.insecure:
+        return None
+    return keyed_random_bytes(_test_key(scenario), "journal")(32)
 
 
 def _test_key(scenario: Scenario) -> bytes:

@@ -73,6 +73,7 @@ class PartyChannel:
         carry: hands the bytes of a frame to the receiver's runtime.
         inbox: where frames wait.
         started: `perf_counter()` value that counts as zero in `at_s`.
+        digest_key: of the journal's digests; shared by the parties of a run.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class PartyChannel:
         carry: Callable[[Party, bytes], Awaitable[None]],
         inbox: Inbox,
         started: float,
+        digest_key: bytes,
     ) -> None:
         self.events: list[Event] = []
         self.sessions = SessionCount()
@@ -88,6 +90,7 @@ class PartyChannel:
         self._carry = carry
         self._inbox = inbox
         self._started = started
+        self._digest_key = digest_key
         self._busy_since = perf_counter()
 
     async def send(self, receiver: Party, message: Message, at: At) -> None:
@@ -103,6 +106,7 @@ class PartyChannel:
                 lamport=self._endpoint.lamport,
                 at_s=now - self._started,
                 compute_s=now - self._busy_since,
+                digest_key=self._digest_key,
             )
         )
         await self._carry(receiver, out.wire)
@@ -126,6 +130,7 @@ class PartyChannel:
                 lamport=self._endpoint.lamport,
                 at_s=perf_counter() - self._started,
                 compute_s=busy_s,
+                digest_key=self._digest_key,
             )
         )
         self._busy_since = perf_counter()

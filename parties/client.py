@@ -112,8 +112,9 @@ class Client:
 
     def _revoke(self, step: Step) -> None:
         """Forget the keys of rows that are changed or gone."""
-        for number in step.rows if self._keys is not None else ():
-            self._keys.revoke(_identity(number))
+        if self._keys is not None:
+            for number in step.rows:
+                self._keys.revoke(_identity(number))
 
     def _map_rows(
         self, embeddings: npt.NDArray[np.float32], numbers: Sequence[int]

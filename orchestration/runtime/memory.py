@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from time import perf_counter, thread_time
 from typing import Any
 
-from orchestration.journal import Event
+from orchestration.journal import KEY_BYTES, Event
 from orchestration.machine import cores
 from orchestration.progress import OnProgress
 from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
@@ -37,6 +38,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     on_progress: OnProgress | None = None,
     on_abort: OnAbort | None = None,
     threads: int | None = None,
+    digest_key: bytes | None = None,
 ) -> dict[Party, PartyOutcome]:
     """Run every role program to its end and return each party's journal and observation.
 
@@ -51,6 +53,7 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
         on_abort: given every party's journal before an error is raised.
         threads: threads a party's kernels may compute with; None: all cores, as one party
             computes at a time.
+        digest_key: of the journal's digests; None: a fresh one that is forgotten with the run.
 
     Raises:
         InfrastructureError: all parties wait; the text says who waits for what.
@@ -59,7 +62,8 @@ def run_in_memory(  # noqa: PLR0913 - all but one have a name at the call
     endpoints = {
         party: Endpoint(party, run, insecure, policy_named(protocol)) for party in programs
     }
-    scheduler = _Scheduler(programs, endpoints, seed, tamper, on_progress)
+    key = digest_key or secrets.token_bytes(KEY_BYTES)
+    scheduler = _Scheduler(programs, endpoints, seed, tamper, on_progress, key)
     try:
         use_clock(thread_time)
         with computing_with(threads or cores()):
@@ -98,6 +102,7 @@ class _Scheduler:
         seed: int,
         tamper: Callable[[bytes], bytes] | None,
         on_progress: OnProgress | None,
+        digest_key: bytes,
     ) -> None:
         self._random = random.Random(seed)  # noqa: S311 - orders steps, hides nothing
         self._tamper = tamper
@@ -107,7 +112,7 @@ class _Scheduler:
         self._inboxes = {party: _MemoryInbox(party) for party in programs}
         started = perf_counter()
         self._channels = {
-            party: PartyChannel(endpoint, self._carry, self._inboxes[party], started)
+            party: PartyChannel(endpoint, self._carry, self._inboxes[party], started, digest_key)
             for party, endpoint in self._endpoints.items()
         }
         self._steps: dict[Party, Step] = {

@@ -15,7 +15,7 @@ import msgspec
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from orchestration.journal import Event, decode_events
+from orchestration.journal import KEY_BYTES, Event, decode_events
 from orchestration.machine import cores
 from orchestration.progress import OnProgress, Progress
 from orchestration.runtime.outcome import OnAbort, PartyOutcome, watched
@@ -54,6 +54,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
     receive_timeout_s: float = 120.0,
     builder: str = "orchestration.assembly:build_program",
     threads: int | None = None,
+    digest_key: bytes | None = None,
 ) -> dict[Party, PartyOutcome]:
     """Host every party in an actor and run all programs to their end.
 
@@ -68,6 +69,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
         builder: `module:function`, importable in the actors.
         threads: threads each party may compute with; None gives the provider's network all cores,
             since nobody else computes then, and divides them among the servers of a search.
+        digest_key: of the journal's digests; None: a fresh one that is forgotten with the run.
 
     Raises:
         BautaError: the first party's failure, as it was raised there.
@@ -86,6 +88,7 @@ def run_on_ray(  # noqa: PLR0913 - all but one have a name at the call
             builder=builder,
             threads=threads or 1,
             kernel_threads=threads or max(cores() // (len(briefs) - 1), 1),
+            digest_key=digest_key or secrets.token_bytes(KEY_BYTES),
         )
         heavy = cores() if threads is None else threads
         actors = _Actors()

@@ -130,7 +130,9 @@ class PartyActor:
     async def _play(self, started: float) -> None:
         if self._program is None or self._channel is not None:
             raise LocalProtocolError("a program is played once, after it was prepared")
-        self._channel = PartyChannel(self._endpoint, self._carrier.carry, self._inbox, started)
+        self._channel = PartyChannel(
+            self._endpoint, self._carrier.carry, self._inbox, started, self._header.digest_key
+        )
         self._observed = await self._program.run(self._channel)
         await self._carrier.drain()
         self._peak_bytes = peak_memory_bytes()

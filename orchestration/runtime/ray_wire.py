@@ -43,6 +43,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         builder: `module:function` that turns a brief into a role program.
         threads: threads this party's network may compute with.
         kernel_threads: threads its share of the search may compute with.
+        digest_key: of the journal's digests; shared by the parties of a run, kept nowhere.
     """
 
     party: Party
@@ -54,6 +55,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     builder: str
     threads: int
     kernel_threads: int
+    digest_key: bytes
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

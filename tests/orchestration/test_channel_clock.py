@@ -42,7 +42,7 @@ def test_idling_does_not_count_as_computing(
     clock = Clock()
     monkeypatch.setattr(transport, "perf_counter", clock)
     endpoint = Endpoint("dealer", "r", frozenset(), policy_named("dealer"))
-    channel = PartyChannel(endpoint, nowhere, NoInbox(), 0.0)
+    channel = PartyChannel(endpoint, nowhere, NoInbox(), 0.0, bytes(32))
     clock.now = 3.0
     if idle:
         channel.idle()

@@ -85,7 +85,10 @@ def test_test_randomness_repeats_a_run_exactly(run: Run, tmp_path: Path) -> None
     assert digests[0] == digests[1]
 
 
-def test_real_randomness_changes_every_share_and_no_size(run: Run, tmp_path: Path) -> None:
+def test_real_randomness_changes_every_share_and_no_size(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.job.journal_key", lambda _: bytes(32))
     hashes = {run()[1]["audit_hash"] for _ in range(2)}
     assert len(hashes) == 1
     shares = [
@@ -97,6 +100,34 @@ def test_real_randomness_changes_every_share_and_no_size(run: Run, tmp_path: Pat
         for path in sorted(tmp_path.glob("small/2*/journal.jsonl"))
     ]
     assert not shares[0] & shares[1]
+
+
+def test_a_journal_confirms_no_guess_and_its_key_is_written_nowhere(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share of `any` for one probe is one bit: equal digests would tell that shares are equal."""
+    key = bytes(range(101, 133))
+    monkeypatch.setattr("orchestration.job.journal_key", lambda _: key)
+    run("search.output=any", "data.batch=1", "capture=payloads")
+    monkeypatch.undo()
+    (known,) = tmp_path.glob("small/2*")
+    run("search.output=any", "data.batch=1")
+    (other,) = set(tmp_path.glob("small/2*")) - {known}
+    shares = _short_shares(known)
+    assert {(event["payload_bytes"], event["event"]) for event in shares} == {(1, "sent")}
+    digests = {event["digest"] for event in shares}
+    assert len(digests) == len(shares) >= 10  # and not the two or four contents there are
+    assert not digests & {event["digest"] for event in _short_shares(other)}
+    for path in (path for path in known.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert key not in content
+        assert key.hex().encode() not in content.lower()
+
+
+def _short_shares(run_dir: Path) -> list[dict[str, Any]]:
+    lines = (run_dir / "journal.jsonl").read_bytes().splitlines()
+    events = [msgspec.json.decode(line) for line in lines]
+    return [e for e in events if e["kind"] == "DecisionShares" and e["event"] == "sent"]
 
 
 def test_every_search_has_a_latency(run: Run) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import toy_parties
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.journal import Event, event_for
+from orchestration.runtime.memory import run_in_memory
 from protocol.channel import At, Endpoint
 from protocol.messages import MaterialRequest, Message, QueryCorrections, SeedGrant
 from protocol.parties import Party, Phase
@@ -15,13 +17,23 @@ from protocol.search.policies import policy_named
 from protocol.tensors import Tensor
 
 DEALER = policy_named("dealer")
+KEY = bytes(32)
 
 
-def event(message: Message, receiver: Party, sender: Party = "dealer", run: str = "r") -> Event:
+def event(
+    message: Message, receiver: Party, sender: Party = "dealer", key: bytes = KEY, run: str = "r"
+) -> Event:
     phase: Phase = "setup" if isinstance(message, SeedGrant) else "offline"
     out = Endpoint(sender, run, frozenset(), DEALER).outbound(receiver, message, At("s", phase))
     return event_for(
-        "sent", out.frame, out.flow, wire_bytes=len(out.wire), lamport=0, at_s=0, compute_s=0
+        "sent",
+        out.frame,
+        out.flow,
+        wire_bytes=len(out.wire),
+        lamport=0,
+        at_s=0,
+        compute_s=0,
+        digest_key=key,
     )
 
 
@@ -29,8 +41,8 @@ def corrections(*parts: Any) -> QueryCorrections:
     return QueryCorrections(parts=tuple(Tensor.of(part) for part in parts))
 
 
-def digest(message: Message, run: str = "r") -> str:
-    return event(message, "gallery_holder", run=run).digest
+def digest(message: Message, key: bytes = KEY) -> str:
+    return event(message, "gallery_holder", key=key).digest
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
@@ -59,9 +71,35 @@ def test_numbers_of_a_message_count() -> None:
     assert one != two
 
 
-def test_the_same_content_differs_between_runs() -> None:
+def test_the_same_content_differs_between_keys_and_not_by_the_name_of_the_run() -> None:
     array = np.arange(40, dtype=np.uint16)
-    assert digest(corrections(array), run="one") != digest(corrections(array), run="two")
+    assert digest(corrections(array)) != digest(corrections(array), bytes(range(32)))
+    one, two = (event(corrections(array), "gallery_holder", run=run) for run in ("one", "two"))
+    assert one.digest == two.digest
+
+
+def test_two_runs_of_one_name_have_nothing_in_common() -> None:
+    """A content of few possible ones cannot be found by trying them all: the key is gone."""
+    runs = [
+        run_in_memory(toy_parties.programs(), run="toy", insecure=frozenset(), seed=1)
+        for _ in range(2)
+    ]
+    found = [
+        {event.digest for outcome in outcomes.values() for event in outcome.events}
+        for outcomes in runs
+    ]
+    assert found[0]
+    assert not found[0] & found[1]
+
+
+def test_both_ends_of_a_run_journal_the_same_digest() -> None:
+    outcomes = run_in_memory(toy_parties.programs(), run="toy", insecure=frozenset(), seed=1)
+    events = [event for outcome in outcomes.values() for event in outcome.events]
+    ends = {
+        way: sorted((e.sender, e.receiver, e.sequence, e.digest) for e in events if e.event == way)
+        for way in ("sent", "received")
+    }
+    assert ends["sent"] == ends["received"]
 
 
 @pytest.mark.parametrize("size", [16, 32])

@@ -34,6 +34,7 @@ def actor(timeout_s: float = 5.0) -> PartyActor:
         builder="toy_parties:build",
         threads=1,
         kernel_threads=1,
+        digest_key=bytes(32),
     )
     return PartyActor(encode(header))
 

@@ -100,8 +100,8 @@ def test_both_ends_of_a_chain_get_the_same_sessions() -> None:
     value = os.urandom(32)
     one, two = SeedChain(Seed(value)), SeedChain(Seed(value))
     for name in ("enrol-0000", "search-0000", "search-0001"):
-        drawn = [end.session(name).draw(f"{name}/mask", (8,), U16) for end in (one, two)]
-        assert np.array_equal(*drawn)
+        first, second = (end.session(name).draw("mask", (8,), U16) for end in (one, two))
+        assert np.array_equal(first, second)
 
 
 def test_a_chain_does_not_come_back_and_its_sessions_are_unlike() -> None:
