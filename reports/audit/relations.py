@@ -1,7 +1,7 @@
 """Within one run: is a secret, element by element, a fixed combination of what a coalition saw?
 
 Arrays of a secret's shape are the unknowns, their elements the samples. So a single run decides
-exactly, over Z_2^k, for the map that all elements share: D + A = G, e + b = q, x - r = z.
+exactly, over Z_2^k, for the map that all elements share: M + A = G, e + b = q, x - r = z.
 """
 
 from __future__ import annotations
