@@ -20,7 +20,10 @@ from protocol.sharing.prg import RandomBytes
 from scenarios.datasets import DataSet
 from scenarios.specs import Scenario
 
-__all__ = ["CALIBRATION_PICTURES", "PublicPictures", "calibrated_threshold", "public_pictures"]
+__all__ = [
+    "CALIBRATION_PICTURES", "Impostors", "PublicPictures", "calibrated_threshold",
+    "impostor_scores", "pair_far", "public_pictures", "threshold_above",
+]  # fmt: skip
 
 CALIBRATION_PICTURES: Final = 1500
 MINIMUM_PEOPLE: Final = 100
@@ -28,7 +31,33 @@ MINIMUM_PEOPLE: Final = 100
 LEAST_EXPECTED: Final = 0.1
 """Impostor pairs that must be expected beyond the threshold; below, it is anybody's guess."""
 
+KEPT_SCORES: Final = 4096
+"""At least so many of the highest impostor scores are kept, for other rates to be read off."""
+
 Pair = tuple[str, str]
+
+
+class Impostors(NamedTuple):
+    """What a threshold needs of impostor pairs, and nothing else about anybody.
+
+    Attributes:
+        highest: the highest integer scores, highest first.
+        pairs: how many ordered pairs there are in all.
+    """
+
+    highest: npt.NDArray[np.int64]
+    pairs: int
+
+    @classmethod
+    def of(cls, scores: npt.NDArray[np.int64], far: float) -> Impostors:
+        """Keep what thresholds at this rate of pairs, and some other ones, need."""
+        kept = min(scores.size, max(KEPT_SCORES, int(far * scores.size) + 1))
+        highest = np.sort(np.partition(scores, scores.size - kept)[scores.size - kept :])[::-1]
+        return cls(highest, int(scores.size))
+
+    def reach(self, far: float) -> bool:
+        """Return whether enough scores were kept for a rate of pairs."""
+        return int(far * self.pairs) < len(self.highest)
 
 
 class PublicPictures(NamedTuple):
@@ -91,10 +120,17 @@ def calibrated_threshold(
         people: who is on each of them.
         random_bytes: where the mapping keys of their rows come from.
     """
-    impostors = _impostor_scores(scenario, form, units, people, random_bytes)
-    allowed = int(pair_far(scenario) * impostors.size)
-    threshold = int(np.partition(impostors, -(allowed + 1))[-(allowed + 1)]) + 1
-    return threshold, tuple(_notes(people, impostors.size, above_all=not allowed))
+    scores = impostor_scores(scenario, form, units, people, random_bytes)
+    return threshold_above(scenario, Impostors.of(scores, pair_far(scenario)), people)
+
+
+def threshold_above(
+    scenario: Scenario, impostors: Impostors, people: Sequence[str]
+) -> tuple[int, tuple[str, ...]]:
+    """Return the ring threshold that the wanted share of impostor pairs lies above, and notes."""
+    allowed = int(pair_far(scenario) * impostors.pairs)
+    threshold = int(impostors.highest[allowed]) + 1
+    return threshold, tuple(_notes(people, impostors.pairs, above_all=not allowed))
 
 
 def _in_turn(dataset: DataSet, people: Sequence[str]) -> Iterator[Pair]:
@@ -129,7 +165,7 @@ def _pairs(people: Sequence[str]) -> int:
     return int((counts.sum() ** 2 - (counts**2).sum()) // 2)
 
 
-def _impostor_scores(
+def impostor_scores(
     scenario: Scenario,
     form: RowForm,
     units: npt.NDArray[np.float64],

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from time import perf_counter
 from typing import Final
 
 from orchestration.assembly import brief_with, build_program
@@ -22,6 +21,7 @@ from orchestration.runs import RunDirectory
 from orchestration.runtime.memory import run_in_memory
 from orchestration.runtime.outcome import OnAbort, PartyOutcome
 from orchestration.scratch import LEFT, scratch
+from orchestration.stages import Stages
 from orchestration.stopping import Stopped, meant
 from protocol.errors import BautaError, InfrastructureError, LocalProtocolError, ScenarioError
 from protocol.parties import Party
@@ -81,10 +81,9 @@ def _run(
     on_progress: OnProgress,
     on_abort: OnAbort,
 ) -> Path:
-    started, clock = datetime.now(UTC), _Stages()
+    started, clock = datetime.now(UTC), Stages()
     views = directory.path / VIEWS if scenario.capture == "payloads" else None
-    preparation = prepare(scenario, data_root, on_progress, views)
-    clock.ended("prepare")
+    preparation = prepare(scenario, data_root, on_progress, views, clock)
     plan = preparation.plan
     preparation, spent = _counted(scenario, preparation, out_root)
     sessions = Counter(str(step.kind) for step in plan.steps)
@@ -106,7 +105,7 @@ def _run(
         outcomes,
         runtime=scenario.runtime,
         started=started,
-        stage_s=clock.seconds,
+        stages=clock,
         spent=spent,
     )
     directory.write_journal(events)
@@ -194,16 +193,3 @@ def _patience_s(scenario: Scenario) -> float:
     """
     pictures = 0 if scenario.network.kind == "identity" else scenario.data.entries
     return PATIENCE_S + PATIENCE_PER_PICTURE_S * pictures
-
-
-class _Stages:
-    """Wall seconds of consecutive stages."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = perf_counter()
-
-    def ended(self, stage: str) -> None:
-        now = perf_counter()
-        self.seconds[stage] = now - self._since
-        self._since = now

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from orchestration.acquaintance import acquaintance
-from orchestration.assembly import PartyBrief, brief_with, build_embedder, build_protector, row_form
-from orchestration.calibration import calibrated_threshold, public_pictures
+from orchestration.assembly import PartyBrief, brief_with
+from orchestration.calibration import public_pictures
+from orchestration.cohort import LOAD_BATCH, Cohort
 from orchestration.evaluation import cosine_scores
 from orchestration.networks import Networks, find_networks
 from orchestration.pictures import check_pictures
 from orchestration.progress import OnProgress, Progress
+from orchestration.remembered import Memory, pictures_digest
+from orchestration.stages import Stages
 from protocol.features import Calibration, PrivacyBudget, privacy_budget
 from protocol.mapping import RowForm
 from protocol.parties import Party
@@ -36,7 +40,7 @@ from scenarios.specs import Scenario
 
 __all__ = ["Preparation", "journal_key", "prepare"]
 
-LOAD_BATCH = 64
+BASELINE: Final = "baseline"
 
 
 class Preparation(NamedTuple):
@@ -62,10 +66,11 @@ def prepare(
     data_root: Path | None,
     on_progress: OnProgress,
     views: Path | None = None,
+    clock: Stages | None = None,
 ) -> Preparation:
     """Settle a run: open data, find or adapt networks, calibrate, plan and brief the parties.
 
-    `views` is the folder for recorded views, where they are wanted.
+    `views` is the folder for recorded views, where they are wanted; `clock` is told of the stages.
 
     Raises:
         ScenarioError: the scenario cannot be run with these data.
@@ -79,80 +84,39 @@ def prepare(
     used = [picture for _, picture in (*chosen, *course.probes)]
     looked = check_pictures(dataset, (*used, *course.gallery), on_progress)
     networks = find_networks(scenario, data_root, dataset, on_progress)
-    units = _embedded(scenario, dataset, networks, chosen, on_progress)
-    cohort, impostors = np.split(units, [len(public.mapping)])
-    mapped = None if scenario.mapping.kind == "none" else _public_cohort(scenario, cohort)
-    form = row_form(scenario, mapped)
-    threshold, notes = _threshold(scenario, form, impostors, public.threshold)
-    plan = _plan(scenario, course.steps, form, threshold)
+    clock = clock or Stages()
+    clock.ended("load")
+    # What is written into a cache would outlive a run whose every trace is to be audited.
+    memory = Memory(active=views is None)
+    noise = partial(_calibration_bytes, scenario)
+    cohort = Cohort(scenario, dataset, networks, public, memory, noise, on_progress)
+    found = cohort.settle()
+    clock.ended("calibrate", from_cache=bool(memory.used))
+    plan = _plan(scenario, course.steps, found.form, found.threshold)
     check_bounds(plan)
-    briefs = _briefs(scenario, data_root, plan, course, networks, mapped)
+    briefs = _briefs(scenario, data_root, plan, course, networks, found.mapped)
     if views is not None:
         folder = str(views.resolve())
         briefs = {party: brief_with(brief, views=folder) for party, brief in briefs.items()}
+    clock.ended("plan")
+    baseline = _baseline(dataset, course, networks, memory, on_progress)
+    clock.ended(BASELINE, from_cache=BASELINE in memory.used)
     return Preparation(
         plan,
         briefs,
         course.people,
         tuple(identity for identity, _ in course.probes),
-        _baseline(dataset, course, networks, on_progress),
+        baseline,
         _budget(scenario, networks.calibration, course),
         networks,
-        form,
+        found.form,
         (
             *scenario_warnings(scenario),
             *_met_before(networks, dataset, split, data_root),
             *looked,
-            *notes,
+            *found.notes,
         ),
     )
-
-
-def _embedded(
-    scenario: Scenario,
-    dataset: DataSet,
-    networks: Networks,
-    chosen: Sequence[tuple[str, str]],
-    on_progress: OnProgress,
-) -> npt.NDArray[np.float64]:
-    """Return public unit embeddings [n,d] of pictures, through the scenario's own input."""
-    if not chosen:
-        return np.zeros((0, scenario.dimension))
-    ids = [picture for _, picture in chosen]
-    protector = build_protector(scenario, networks.calibration, _calibration_bytes(scenario))
-    embedder = build_embedder(scenario, networks.student_path)
-    found = []
-    for start in range(0, len(ids), LOAD_BATCH):
-        on_progress(Progress("calibrate", start, len(ids)))
-        pictures = dataset.load(ids[start : start + LOAD_BATCH])
-        found.append(embedder.embed(protector.protect(pictures)))
-    on_progress(Progress("calibrate", len(ids), len(ids)))
-    embeddings = np.concatenate(found).astype(np.float64)
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    rounded: npt.NDArray[np.float64] = unit.astype(np.float32).astype(np.float64)
-    return rounded
-
-
-def _public_cohort(scenario: Scenario, cohort: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the unit vectors [n,d] a mapping is centred on; templates have no training people."""
-    if scenario.network.kind != "identity":
-        return cohort
-    drawn = np.random.default_rng(0).standard_normal((scenario.mapping.cohort, scenario.dimension))
-    unit = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    return np.asarray(unit.astype(np.float32).astype(np.float64))
-
-
-def _threshold(
-    scenario: Scenario,
-    form: RowForm,
-    units: npt.NDArray[np.float64],
-    chosen: Sequence[tuple[str, str]],
-) -> tuple[int, tuple[str, ...]]:
-    """Return the ring threshold, the scenario's cosine or a calibrated one, and notes on it."""
-    if scenario.search.threshold is not None:
-        return form.ring_threshold(scenario.search.threshold), ()
-    people = [person for person, _ in chosen]
-    return calibrated_threshold(scenario, form, units, people, _calibration_bytes(scenario))
 
 
 def _plan(scenario: Scenario, steps: tuple[Step, ...], form: RowForm, threshold: int) -> RunPlan:
@@ -222,18 +186,35 @@ def _briefs(
 
 
 def _baseline(
-    dataset: DataSet, course: Course, networks: Networks, on_progress: OnProgress
+    dataset: DataSet,
+    course: Course,
+    networks: Networks,
+    memory: Memory,
+    on_progress: OnProgress,
 ) -> npt.NDArray[np.float32] | None:
-    """Return cosine scores [P,V] of the unprotected RGB network on the same pictures."""
-    if networks.rgb is None:
+    """Return cosine scores [P,V] of the unprotected RGB network on the same pictures.
+
+    Embeddings are remembered of generated people alone: those of real ones are personal data.
+    """
+    rgb = networks.rgb
+    if rgb is None:
         return None
     ids = [*course.gallery, *(picture for _, picture in course.probes)]
-    found = []
-    for start in range(0, len(ids), LOAD_BATCH):
-        on_progress(Progress("baseline", start, len(ids)))
-        found.append(networks.rgb.embed_pictures(dataset.load(ids[start : start + LOAD_BATCH])))
-    on_progress(Progress("baseline", len(ids), len(ids)))
-    embeddings = np.concatenate(found)
+
+    def work() -> npt.NDArray[np.float32]:
+        found = []
+        for start in range(0, len(ids), LOAD_BATCH):
+            on_progress(Progress(BASELINE, start, len(ids)))
+            found.append(rgb.embed_pictures(dataset.load(ids[start : start + LOAD_BATCH])))
+        return np.concatenate(found)
+
+    def depends() -> dict[str, Any]:
+        return {"network": rgb.digest, "pictures": pictures_digest(dataset, ids)}
+
+    shape = (len(ids), rgb.dimension)
+    kept = depends if dataset.synthetic else None
+    embeddings = memory.recall(BASELINE, kept, work, lambda known: known.shape == shape)
+    on_progress(Progress(BASELINE, len(ids), len(ids)))
     rows = len(course.gallery)
     return cosine_scores(embeddings[:rows], embeddings[rows:])
 

@@ -15,6 +15,7 @@ from orchestration.leakage import Leakage, measure_leakage
 from orchestration.machine import peak_memory_bytes
 from orchestration.prepare import Preparation
 from orchestration.runtime.outcome import PartyOutcome
+from orchestration.stages import Stages
 from protocol.costs import DeclaredMessage, InputSize
 from protocol.features import PrivacyBudget
 from protocol.features.spec import EDGE
@@ -49,7 +50,7 @@ def run_record(
     *,
     runtime: str,
     started: datetime,
-    stage_s: dict[str, float],
+    stages: Stages,
     spent: int = 0,
 ) -> dict[str, Any]:
     """Return the content of `run.json`.
@@ -60,7 +61,7 @@ def run_record(
         outcomes: what the runtime returned.
         runtime: which runtime ran the parties.
         started: when the job began.
-        stage_s: wall seconds of the job's stages.
+        stages: wall seconds of the job's stages.
         spent: probes that earlier runs of the same ledger asked.
     """
     plan, form = preparation.plan, preparation.form
@@ -72,8 +73,9 @@ def run_record(
         "description": scenario.description,
         "runtime": runtime,
         "started_utc": started.astimezone(UTC).isoformat(timespec="seconds"),
-        "wall_s": round(sum(stage_s.values()), 3),
-        "stages_s": {name: round(seconds, 3) for name, seconds in stage_s.items()},
+        "wall_s": round(sum(stages.seconds.values()), 3),
+        "stages_s": {name: round(seconds, 3) for name, seconds in stages.seconds.items()},
+        "from_cache": stages.from_cache,
         "phases_s": _phase_walls_s(events),
         "threshold_cosine": plan.threshold / form.score_unit,
         "threshold_ring": plan.threshold,

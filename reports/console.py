@@ -100,6 +100,7 @@ def _facts(summary: Summary) -> Table:
         ("trust model", summary["protection"]["trust_model"]),
         ("answer", _answer(summary["run"])),
         ("query budget", _queries(summary["queries"])),
+        ("time", _stages(summary["latency"])),
         ("latency per probe", _latency(summary["latency"])),
         ("bytes per probe", _bytes(summary["traffic"]["per_probe_bytes"])),
     ):
@@ -141,6 +142,15 @@ def _queries(queries: Row) -> str:
     return (
         f"{budget:,} probes over the runs of ledger {queries['ledger']}: {before:,} before, "
         f"{asked:,} in this run, {max(0, budget - before - asked):,} left"
+    )
+
+
+def _stages(latency: Row) -> str:
+    """Return what each stage of the job took, and which came from the cache of earlier runs."""
+    cached = latency["from_cache"]
+    return ", ".join(
+        f"{stage} {_seconds(seconds)}{' (from the cache)' if stage in cached else ''}"
+        for stage, seconds in latency["stages_s"].items()
     )
 
 

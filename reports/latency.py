@@ -42,6 +42,7 @@ def latency_summary(events: Sequence[Event], record: RunRecord) -> Row:
     return {
         "wall_s": record.wall_s,
         "stages_s": record.stages_s,
+        "from_cache": record.from_cache,
         "per_phase": _phases(events, record),
         "per_party": compute_table(events),
         "features_s_per_face": record.features_s_per_face,

@@ -123,6 +123,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_utc: str
     wall_s: float
     stages_s: dict[str, float]
+    from_cache: list[str] = []
     phases_s: dict[str, float]
     threshold_cosine: float
     threshold_ring: int

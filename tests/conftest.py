@@ -24,6 +24,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Results of tests come from the code at hand, and stay out of the user's cache.
+os.environ.setdefault("BAUTA_REMEMBER", "0")
 
 
 # A slow test on a busy machine takes minutes without hanging.

@@ -49,6 +49,14 @@ def test_build_writes_what_it_returns(opened: EditableRun) -> None:
     assert not list(opened.path.glob(".*.part"))
 
 
+def test_what_a_stage_cost_and_what_came_from_the_cache_is_printed(opened: EditableRun) -> None:
+    stages = {"load": 1.25, "calibrate": 0.125, "parties": 9.0}
+    opened.edit_record(lambda record: record.update(stages_s=stages, from_cache=["calibrate"]))
+    summary = build(opened.path)
+    assert "load 1.2 s, calibrate 125 ms (from the cache), parties 9.0 s" in printed(summary)
+    assert "calibrate (from the cache)" in (opened.path / "report.html").read_text()
+
+
 def test_the_report_is_written_unless_the_scenario_declines(opened: EditableRun) -> None:
     assert build(opened.path, report=False).report is None
     scenario = opened.path / "scenario.yaml"
