@@ -122,7 +122,9 @@ def _coalitions(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[
 
 def _derived(experiment: Experiment, rules: Rules, alpha: float) -> Iterator[Verdict]:
     del alpha
-    samples = [pair.one[0] for pair in experiment.worlds] + list(experiment.random[:DERIVED_FROM])
+    worlds = [trial for pair in experiment.worlds for trial in (pair.one[0], pair.two[0])]
+    distinct = {id(trial): trial for trial in (*worlds, *experiment.random[:DERIVED_FROM])}
+    samples = list(distinct.values())
     for trials in (samples, experiment.mapped):
         for members in rules.coalitions() if trials else ():
             yield derived_answers(trials, members, rules)

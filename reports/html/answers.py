@@ -40,12 +40,17 @@ def leak_text(found: Leakage | None) -> str:
     )
 
 
-def budget_text(record: RunRecord) -> str:
-    """Return how many probes may be asked, how many were, and whether an attack fits in."""
+def budget_text(record: RunRecord, bits: float) -> str:
+    """Return how many probes may be asked, how many were, and whether an attack fits in.
+
+    Args:
+        record: of the run.
+        bits: what the answer to one probe tells at most.
+    """
     found, queries, budget = record.leakage, record.queries, record.queries.budget
     if budget is None:
         return "none: nothing limits how often a client asks"
-    text = f"{budget:,} probes"
+    text = f"{budget:,} probes, each answered with up to {bits:,.6g} bits"
     if found is not None:
         text += f", {'enough' if budget >= found.queries else 'too few'} for this attack"
     if queries.ledger is None:
@@ -53,7 +58,8 @@ def budget_text(record: RunRecord) -> str:
     left = max(0, budget - queries.spent_before - queries.probes)
     return (
         f"{text}; counted over all runs of ledger {queries.ledger}: {queries.spent_before:,} "
-        f"before this run, {queries.probes:,} in it, {left:,} left"
+        f"before this run, {queries.probes:,} in it, {left:,} left; what was spent before is told "
+        "to every party by one file of the orchestrator"
     )
 
 

@@ -150,7 +150,7 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
     yield "Answer given to the client", answer_text(run)
     yield "What answers give away", leak_text(record.leakage)
-    yield "Query budget", budget_text(record)
+    yield "Query budget", budget_text(record, run["answer_bits_per_probe"])
     yield "Enrolment budget", enrolment_text(record)
     yield "Network", protection.network
 

@@ -53,7 +53,7 @@ def play(folder: Path, budget: int) -> Path:
 def test_a_run_within_its_budget_ends_well(tmp_path: Path) -> None:
     run = read_run(play(tmp_path, 6))
     rows = dict(protection_rows(run.record, summarise(run)["run"]))
-    assert rows["Query budget"].startswith("6 probes, too few")
+    assert rows["Query budget"].startswith("6 probes, each answered with up to 4 bits, too few")
     assert "answers of level bitmap" in rows["What answers give away"]
 
 

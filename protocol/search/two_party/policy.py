@@ -185,7 +185,8 @@ def evaluator_openings(first: Party, second: Party) -> tuple[Opening, ...]:
         ),
         Opening(
             "whether an input is well formed", both, ("RevealedBits",),
-            "always yes for an honest input; a no ends the session and names who gave it",
+            "always yes for an honest input; a no ends the session, names who gave it and tells "
+            "which entries are out of range",
         ),
         *answer_openings(),
     )  # fmt: skip

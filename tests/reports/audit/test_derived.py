@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -11,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.audit.experiment import Sizes, play_all
-from orchestration.cli.auditing import audit_protocol
 from orchestration.job import run_job
 from protocol.flows import Policy
 from protocol.parties import MODEL_PROVIDER as PROVIDER
 from protocol.search.policies import policy_named, policy_names
 from protocol.views import Public, Seen, Trial, View
-from reports.audit import Verdict, judge_run
+from reports.audit import CHECKS, Experiment, Verdict, Worlds, judge_run
 from reports.audit.derived import area_under_curve, derived_answers
 from reports.audit.rules import Rules
 from scenarios.schema import parse_scenario
 from scenarios.specs import Scenario
 
-FEW = Sizes(runs=2, held_out=0, wide_elements=0, mapped=2)
+FEW = Sizes(runs=1, held_out=0, wide_elements=0, mapped=2)
+(DERIVED,) = (check for check in CHECKS if check.name == "derived answers")
 
 
 def scenario(protocol: str = "dealer", *overrides: str) -> Scenario:
@@ -36,6 +37,14 @@ def scenario(protocol: str = "dealer", *overrides: str) -> Scenario:
         insecure: [{", ".join(policy_named(protocol).shortcuts)}]
     """
     return parse_scenario(text, overrides)
+
+
+def played(told: Scenario, policy: Policy | None = None) -> list[Verdict]:
+    """Play a few runs and make this check alone."""
+    runs = play_all(told, FEW, 1)
+    worlds = [Worlds(pair.name, pair.one, pair.two, pair.differ) for pair in runs.worlds]
+    experiment = Experiment(worlds, runs.random, runs.wide, runs.mapped)
+    return list(DERIVED.run(experiment, Rules(policy or policy_named(told.search.protocol)), 0.0))
 
 
 def derived(verdicts: list[Verdict], subject: str) -> list[Verdict]:
@@ -53,11 +62,15 @@ def silent(policy: Policy, party: str) -> Policy:
 
 @pytest.mark.parametrize("protocol", policy_names())
 def test_every_decision_follows_for_the_provider_of_a_played_protocol(protocol: str) -> None:
-    verdicts = audit_protocol(scenario(protocol), 1, sizes=FEW)
+    verdicts = played(scenario(protocol))
     (found,) = derived(verdicts, PROVIDER)
     assert found.state == "stated"
-    assert "48 of 48 scores and decisions, 12 of 12 matches among them, follow" in found.detail
-    assert "12 of 12 rows and 12 of 12 probes" in found.detail
+    counts = r"64 of 64 scores and decisions, (\d+) of \1 matches among them, follow"
+    matches = re.match(counts, found.detail)
+    assert matches
+    # At least one's own row matches each probe of two of the four groups of people.
+    assert int(matches[1]) >= 8
+    assert "16 of 16 rows and 16 of 16 probes" in found.detail
     (holder,) = derived(verdicts, "gallery_holder")
     assert holder.state == "good"
     assert "no row, probe, score or decision follows" in holder.detail
@@ -67,26 +80,28 @@ def test_every_decision_follows_for_the_provider_of_a_played_protocol(protocol: 
 
 @pytest.mark.parametrize("protocol", ["dealer", "replicated"])
 def test_a_policy_that_is_silent_on_what_follows_fails(protocol: str) -> None:
-    runs = play_all(scenario(protocol), FEW, 1)
-    rules = Rules(silent(policy_named(protocol), PROVIDER))
-    (found,) = (derived_answers([runs.worlds[0].one[0]], [m], rules) for m in (PROVIDER,))
+    verdicts = played(scenario(protocol), silent(policy_named(protocol), PROVIDER))
+    (found,) = derived(verdicts, PROVIDER)
     assert found.failed
     text = "does not announce to model provider that it learns decisions, probes, rows, scores"
     assert text in found.detail
-    assert derived_answers([runs.worlds[0].one[0]], ["gallery_holder"], rules).passed
+    assert [v.subject for v in verdicts if v.passed and "+" not in v.subject] == [
+        party for party in policy_named(protocol).parties if party != PROVIDER
+    ]
 
 
 @pytest.mark.parametrize("kind", ["folded", "polyprotect"])
 def test_under_keys_the_provider_estimates_decisions_and_learns_no_row(kind: str) -> None:
     told = scenario("dealer", f"mapping.kind={kind}", "search.ring_bits=32")
-    _, found = derived(audit_protocol(told, 1, sizes=FEW), PROVIDER)
+    _, found = derived(played(told), PROVIDER)
     assert found.state == "stated"
     assert "rows" not in found.detail
     assert "32 of 32 probes follow" in found.detail
+    _, both = derived(played(told), "client+model_provider")
+    assert "256 of 256 scores and decisions" in both.detail
     area = float(found.detail.partition("AUC ")[2].partition(" ")[0])
     assert area > 0.9
-    mapped = play_all(told, FEW, 1).mapped
-    blamed = derived_answers(mapped, [PROVIDER], Rules(silent(policy_named("dealer"), PROVIDER)))
+    _, blamed = derived(played(told, silent(policy_named("dealer"), PROVIDER)), PROVIDER)
     assert blamed.failed
     assert "that it learns estimates, probes" in blamed.detail
 
