@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orchestration.progress import OnProgress
+from orchestration.progress import OnProgress, Progress
 from protocol.errors import ScenarioError
 from protocol.features import Calibration
 from scenarios.datasets import DataSet
@@ -77,6 +77,8 @@ def _adapted(
         quiet = spec.quiet()
         start = find_adapted(adapted_name(quiet, teacher, dataset), data_root)
         out = writable_place() / name
+        note = "no network for these features and these people yet"
+        on_progress(Progress("adapt", 0, note=note))
         path = _adapt(scenario, teacher, dataset, out, start, on_progress)
     return _opened(f"student of {chosen.teacher}", path, teacher, scenario)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reports.answers import level_text
 from reports.summary import Summary
-from reports.wording import changed
+from reports.wording import changed, size
 
 __all__ = ["render"]
 
@@ -170,10 +170,10 @@ def _latency(latency: Row) -> str:
 
 
 def _bytes(traffic: Row) -> str:
-    upload, online = _size(traffic["upload"]), _size(traffic["online"])
-    parts = [f"online {online} (upload {upload})", f"offline {_size(traffic['offline'])}"]
+    upload, online = size(traffic["upload"]), size(traffic["online"])
+    parts = [f"online {online} (upload {upload})", f"offline {size(traffic['offline'])}"]
     if traffic["evaluation"]:
-        parts.append(f"evaluation only {_size(traffic['evaluation'])}")
+        parts.append(f"evaluation only {size(traffic['evaluation'])}")
     return ", ".join(parts)
 
 
@@ -220,14 +220,3 @@ def _seconds(value: float) -> str:
     if value < 1:
         return f"{value * KILO:.3g} ms"
     return f"{value:.1f} s"
-
-
-def _size(size_bytes: float | None) -> str:
-    """Return bytes for people, in decimal units."""
-    if size_bytes is None:
-        return NOT_MEASURED
-    for unit in ("B", "kB", "MB"):
-        if size_bytes < KILO:
-            return f"{size_bytes:.4g} {unit}"
-        size_bytes /= KILO
-    return f"{size_bytes:.4g} GB"

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from protocol.errors import ScenarioError
@@ -14,6 +15,13 @@ from scenarios.validation import suggestion
 __all__ = ["apply_override", "find_scenario", "parse_yaml", "scenario_files"]
 
 _HERE = Path(__file__).parent
+MAX_FILE_BYTES = 1 << 20
+_UNREADABLE = (
+    yaml.YAMLError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    RecursionError,
+)  # fmt: skip
+"""What constructors of explicit tags raise, such as `!!timestamp x`."""
+_EXAMPLE = "`bauta show embedded` prints a whole scenario"
 _FLOAT = re.compile(
     r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
 )
@@ -34,9 +42,8 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str) or key in mapping:
-                problem = (
-                    f"key {key!r} appears twice" if key in mapping else f"key {key!r} is not text"
-                )
+                twice = isinstance(key, str)
+                problem = f"key {key!r} appears twice" if twice else f"key {key!r} is not text"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             mapping[key] = self.construct_object(value_node, deep=True)
         return mapping
@@ -53,15 +60,18 @@ def parse_yaml(text: str, where: str) -> Any:  # noqa: ANN401
         ScenarioError: not YAML, a duplicate key, an alias; `where` gets the line appended.
     """
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        msgspec.json.encode(document)  # refuses half a surrogate pair, which no file can hold
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{where}:{mark.line + 1}" if mark else where
         message = error.problem or "not a YAML document"
-        raise ScenarioError(message, where=line, hint="see scenarios/embedded.yaml") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ScenarioError(message, where=line, hint=_EXAMPLE) from error
+    except _UNREADABLE as error:
         message = "not a YAML document"
-        raise ScenarioError(message, where=where, hint="see scenarios/embedded.yaml") from error
+        raise ScenarioError(message, where=where, hint=_EXAMPLE) from error
+    else:
+        return document
 
 
 def apply_override(document: Any, override: str) -> None:  # noqa: ANN401
@@ -84,7 +94,7 @@ def apply_override(document: Any, override: str) -> None:  # noqa: ANN401
             raise ScenarioError(message, where=where, hint="write --set section.key=value")
     if not isinstance(node, dict):
         message = "the scenario is not a section of keys"
-        raise ScenarioError(message, where="scenario", hint="see scenarios/embedded.yaml")
+        raise ScenarioError(message, where="scenario", hint=_EXAMPLE)
     node[keys[-1]] = parse_yaml(text, f"--set {path}")
 
 
@@ -100,7 +110,7 @@ def find_scenario(path_or_name: str | Path) -> Path:
         ScenarioError: neither a readable file nor a shipped name.
     """
     path = Path(path_or_name)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return path
     shipped = scenario_files()
     if str(path_or_name) in shipped:

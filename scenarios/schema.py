@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import yaml
 
-from protocol.errors import ScenarioError
+from protocol.errors import DataError, ScenarioError
 from scenarios.checks import check_fields
-from scenarios.loading import apply_override, find_scenario, parse_yaml, scenario_files
+from scenarios.datasets.files import read_text
+from scenarios.loading import (
+    MAX_FILE_BYTES,
+    apply_override,
+    find_scenario,
+    parse_yaml,
+    scenario_files,
+)
 from scenarios.specs import (
     DataSpec,
     FeatureSpec,
@@ -78,10 +85,9 @@ def load_scenario(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Sc
     """
     path = find_scenario(path_or_name)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = "scenario file cannot be read as UTF-8 text"
-        raise ScenarioError(message, where=str(path)) from error
+        text = read_text(path, MAX_FILE_BYTES, "scenario file")
+    except DataError as error:
+        raise ScenarioError(error.message, where=error.where) from error
     return parse_scenario(text, overrides, where=str(path), default_name=path.stem)
 
 

@@ -84,12 +84,29 @@ def _struct(
     for key in raw:
         path = _join(where, key)
         if key not in fields:
-            problems.append(Problem(path, "unknown key", suggestion(key, fields)))
+            hint = _elsewhere(key, kind) or suggestion(key, fields)
+            problems.append(Problem(path, "unknown key", hint))
         else:
             _field(raw[key], hints[fields[key].name], path, problems)
     if len(problems) == before:
         _whole(raw, kind, problems)
     return raw
+
+
+def _elsewhere(key: object, kind: type[msgspec.Struct]) -> str:
+    """Return a hint at the sections of a document that do have a key; empty where none has."""
+    hints = get_type_hints(kind, include_extras=True)
+    sections = {
+        field.encode_name: hints[field.name]
+        for field in msgspec.structs.fields(kind)
+        if isinstance(hints[field.name], type) and issubclass(hints[field.name], msgspec.Struct)
+    }
+    found = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        if key in {field.encode_name for field in msgspec.structs.fields(section)}
+    ]
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def _whole(raw: dict[str, Any], kind: type[msgspec.Struct], problems: list[Problem]) -> None:

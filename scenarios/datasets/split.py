@@ -145,8 +145,9 @@ def _round_robin(
 
 
 def _too_few(field: str, asked: int, found: int, what: str, lower: str) -> ScenarioError:
+    fields = " or ".join(dict.fromkeys([f"data.{field}", f"data.{lower}"]))
     return ScenarioError(
         f"asked for {asked}, the data set has {found} {what} for this split",
         where=f"data.{field}",
-        hint=f"lower data.{field} or data.{lower}, raise data.per_person, or use data.people: all",
+        hint=f"lower {fields}, raise data.per_person, or use data.people: all",
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import ScenarioError
+from protocol.search.protocols import protocol_names
 from scenarios.schema import (
     Scenario,
     json_schema,
@@ -17,6 +19,7 @@ from scenarios.schema import (
     parse_scenario,
     resolved_yaml,
 )
+from scenarios.specs import SearchSpec
 
 BASE = "name: small\ninsecure: [trusted_dealer]\n"
 
@@ -248,3 +251,58 @@ def test_the_json_schema_refuses_unknown_keys_too() -> None:
     definitions = json_schema()["$defs"]
     assert definitions["DataSpec"]["additionalProperties"] is False
     assert set(definitions["Scenario"]["properties"]) >= {"data", "search", "insecure"}
+
+
+def test_a_key_of_another_section_is_pointed_to() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("embedded", ("entries=5",))
+    assert caught.value.hint == "did you mean 'data.entries'?"
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("embedded", ("kind=lfw",))
+    assert "'data.kind' or 'network.kind' or 'mapping.kind'" in caught.value.hint
+
+
+def test_hints_name_what_every_installation_has() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario("a: [")
+    assert "bauta show embedded" in caught.value.hint
+
+
+def test_scenarios_may_choose_every_registered_protocol() -> None:
+    hints = get_type_hints(SearchSpec)
+    assert set(get_args(hints["protocol"])) == set(protocol_names())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? {a: 1}\n: 2",
+        "? [a]\n: 2",
+        "name: !!timestamp x",
+        "name: !!int x",
+        "name: !!binary x",
+        "name: !!float x",
+        "name: !!bool x",
+        "name: !!set x",
+        "name: !!omap x",
+        "name: !!pairs [1]",
+        'description: "\\ud800"',
+        '"\\udfff": 1',
+        "seed: " + "9" * 6000,
+        "a: " + "[" * 3000,
+        "!!python/object:os.system {}",
+        "name: 2001-13-99",
+        "- 1",
+    ],
+)
+def test_text_that_is_no_scenario_is_refused(text: str) -> None:
+    refused(text)
+    with contextlib.suppress(ScenarioError):
+        parse_scenario(BASE, [f"description={text}"])
+
+
+def test_a_scenario_file_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate(20 << 30)
+    with pytest.raises(ScenarioError, match="too large"):
+        load_scenario(tmp_path / "large.yaml")

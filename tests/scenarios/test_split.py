@@ -144,3 +144,4 @@ def test_too_few_pictures_are_told_with_numbers(
     assert caught.value.where == where
     assert f"has {found} " in caught.value.message
     assert "lower" in caught.value.hint
+    assert caught.value.hint.count(f"{where} or {where}") == 0
