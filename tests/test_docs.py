@@ -18,6 +18,7 @@ from orchestration.audit.leaks.table import leaks_markdown, unrecorded
 from orchestration.cli.auditing import audited
 from protocol.search.policies import policy_named, policy_names
 from reports.policy_text import policy_markdown
+from reports.processors import Measured, measured, processors_markdown, ratio_range
 
 DOCS = Path(__file__).parent.parent / "docs"
 SELF_TEST = DOCS / "results" / "audit-self-test.json"
@@ -36,9 +37,22 @@ def policies() -> str:
     return "\n".join(policy_markdown(policy_named(name)) for name in policy_names())
 
 
+def searches() -> list[Measured]:
+    files = sorted((DOCS / "benchmarks").glob("*.json"))
+    return measured({path.name: json.loads(path.read_text(encoding="utf-8")) for path in files})
+
+
+def processors() -> str:
+    return processors_markdown(searches())
+
+
 @pytest.mark.parametrize(
     ("page", "name", "made"),
-    [("audit.md", "leaks", caught_leaks), ("policy.md", "policy", policies)],
+    [
+        ("audit.md", "leaks", caught_leaks),
+        ("policy.md", "policy", policies),
+        ("benchmarks/README.md", "processors", processors),
+    ],
 )
 def test_generated_parts_have_not_drifted(page: str, name: str, made: Callable[[], str]) -> None:
     path = DOCS / page
@@ -50,6 +64,11 @@ def test_generated_parts_have_not_drifted(page: str, name: str, made: Callable[[
         path.write_text(current, encoding="utf-8")
         text = current
     assert text == current
+
+
+def test_the_readme_tells_the_speed_as_a_range_over_all_processors_measured() -> None:
+    low, high = ratio_range(searches(), 100_000, "memory")
+    assert f"{low:.2f} to {high:.2f} times FAISS" in (DOCS.parent / "README.md").read_text("utf-8")
 
 
 def test_the_recorded_self_test_caught_every_leak_there_is_and_raised_no_alarm() -> None:

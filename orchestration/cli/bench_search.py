@@ -186,6 +186,7 @@ def _print(result: ResultFile) -> None:
     for row in result.rows:
         console.print(_line(row), style="red" if row.failed else None, markup=False)
     console.print(_LEGEND, markup=False)
+    console.print(f"processor: {result.processor}", markup=False)
     console.print(f"result file: {result.path}", markup=False)
 
 

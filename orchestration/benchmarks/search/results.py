@@ -53,6 +53,11 @@ class ResultFile:
         return self._content.rows
 
     @property
+    def processor(self) -> str:
+        """The processor that the rows were measured on."""
+        return str(self._content.environment["processor"])
+
+    @property
     def summary(self) -> bytes:
         """What `--json` prints: environment and rows."""
         content = {"environment": self._content.environment, "rows": self.rows}
@@ -63,7 +68,7 @@ class ResultFile:
 
         Raises:
             DataError: it is no result file.
-            ScenarioError: it was made with other options.
+            ScenarioError: it was made with other options, or on another processor.
         """
         if not self.path.exists():
             return
@@ -74,6 +79,12 @@ class ResultFile:
             raise DataError(text, where=str(self.path), hint="choose another --out") from error
         if _comparable(found.options) != _comparable(self._content.options):
             text = "holds rows that were measured with other options"
+            raise ScenarioError(text, where=str(self.path), hint="choose another --out")
+        here = self.processor
+        if found.environment.get("processor") != here:
+            text = (
+                f"holds rows that were measured on {found.environment.get('processor')}, not {here}"
+            )
             raise ScenarioError(text, where=str(self.path), hint="choose another --out")
         self._content.rows = found.rows
         self._content.started_utc = found.started_utc

@@ -120,6 +120,16 @@ def test_rows_of_other_options_are_not_mixed(result: tuple[Result, Path]) -> Non
     assert "other options" in found.output
 
 
+def test_rows_of_another_processor_are_not_mixed(
+    result: tuple[Result, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "processor: " in bench(*SMALL, "--out", str(result[1])).output
+    monkeypatch.setattr("orchestration.environment.processor", lambda: "Another 9000")
+    found = bench(*SMALL, "--out", str(result[1]))
+    assert found.exit_code == 2
+    assert "not Another 9000" in found.output
+
+
 def test_a_file_that_is_no_result_is_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "notes.json"
     out.write_text("{}")
