@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.metrics import (
-    OpenSetRate,
-    Proportion,
-    TarAtFar,
-    rank_k,
-    rank_probes,
-    tar_at_far,
-    tpir_at_fpir,
-)
+from reports.intervals import Estimate
+from reports.mapping_draws import Difference, DrawnRate, DrawnRates
+from reports.mapping_recovery import RecoveryRates, strongest
+from reports.metrics import Proportion, TarAtFar, rank_k, rank_probes, tar_at_far
 
-__all__ = ["ClaimRates", "StrictRates", "claim_rates", "mapping_lines", "strict_rates"]
+__all__ = ["ClaimRates", "claim_rates", "mapping_lines"]
 
 Scores = NDArray[Any]
 
-FPIR = 0.01
 FAR = 1e-3
-
-
-class StrictRates(msgspec.Struct, frozen=True, kw_only=True):
-    """Identification without a claimed identity: every probe under every row's key."""
-
-    rank_1: Proportion
-    tpir: OpenSetRate | None
 
 
 class ClaimRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +38,6 @@ class ClaimRates(msgspec.Struct, frozen=True, kw_only=True):
     oracle: Proportion
 
 
-def strict_rates(scores: Scores, mated: int) -> StrictRates:
-    """Return the rates of scores [P, N] whose first `mated` probes belong to the rows in order."""
-    identity = np.full(len(scores), -1)
-    identity[:mated] = np.arange(mated)
-    ranking = rank_probes(scores, identity, np.arange(scores.shape[1]))
-    return StrictRates(
-        rank_1=rank_k(ranking), tpir=tpir_at_fpir(ranking, FPIR, first_rank_only=True)
-    )
-
-
 def claim_rates(strict: Scores, own_key: Scores) -> ClaimRates:
     """Return the rates of two square matrices: probes under the row's and under their own key."""
     people = np.arange(len(own_key))
@@ -74,21 +51,22 @@ def claim_rates(strict: Scores, own_key: Scores) -> ClaimRates:
 
 
 def mapping_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the table as lines, rates in per cent; `-` where something was not measured."""
+    """Return the tables as lines, rates in per cent; `-` where something was not measured."""
     head = (
         f"{'mapping':<52}{'D':>6}{'rank-1':>8}{'TPIR':>7}{'row-z':>13}{'ring 32':>13}"
         f"{'ring 16':>13}{'normal':>8}{'stolen':>8}{'oracle*':>8}"
         "  strongest attack: cosine, accepted, other picture"
     )
     lines = [head, *(_line(row) for row in rows)]
-    return [*lines, "* invalid as an identification: the probe's key gives away who it is."]
+    lines.append("* invalid as an identification: the probe's key gives away who it is.")
+    return [*lines, "", *_spreads(rows), "", *_differences(rows)]
 
 
 def _line(row: dict[str, Any]) -> str:
     claims: ClaimRates | None = row["claims"]
     cells = [
         f"{row['name']:<52}{row['row_length']:>6,}",
-        f"{_percent(row['strict'].rank_1):>8}{_tpir(row['strict']):>7}",
+        f"{_mean(row['strict'].rank_1):>8}{_mean(row['strict'].tpir):>7}",
         *(f"{_both(row[column]):>13}" for column in ("normalised", "ring_32", "ring_16")),
         f"{_tar(claims.normal if claims else None):>8}{_tar(claims.stolen if claims else None):>8}",
         f"{_percent(claims.oracle if claims else None):>8}  {_strongest(row['attacks'])}",
@@ -96,21 +74,57 @@ def _line(row: dict[str, Any]) -> str:
     return "".join(cells)
 
 
-def _strongest(attacks: Sequence[Any]) -> str:
+def _spreads(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield each mapping's mean rates with their intervals and their range over draws."""
+    yield f"{'mean over draws (95 % over people; range over draws)':<54}{'rank-1':>34}{'TPIR':>36}"
+    for row in rows:
+        for column, suffix in (("strict", ""), ("ring_32", ", ring 32"), ("ring_16", ", ring 16")):
+            if row[column] is not None:
+                rates: DrawnRates = row[column]
+                cells = f"{_spread(rates.rank_1):>34}{_spread(rates.tpir):>36}"
+                yield f"{row['name'] + suffix:<54}{cells}"
+
+
+def _differences(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield paired differences in points."""
+    yield f"{'difference in points (95 % over people, paired)':<88}{'rank-1':>26}{'TPIR':>26}"
+    for row in rows:
+        for found in row["differences"]:
+            apart: Difference = found
+            cells = f"{_points(apart.rank_1):>26}{_points(apart.tpir):>26}"
+            yield f"{row['name'] + ' minus ' + apart.against:<88}{cells}"
+
+
+def _strongest(attacks: Sequence[RecoveryRates]) -> str:
     single = [found for found in attacks if "records" not in found.attack]
     if not single:
         return "-"
-    best = max(single, key=lambda found: (found.accepted, found.cosine))
-    shares = f"{100 * best.accepted:.0f} %, {100 * best.other_picture:.0f} %"
-    return f"{best.cosine:.2f}, {shares} ({best.attack})"
+    best = strongest(single)
+    shares = f"{_percent(best.accepted)} %, {_percent(best.other_picture)} %"
+    return f"{best.cosine.value:.2f}, {shares} ({best.attack})"
 
 
-def _both(rates: StrictRates | None) -> str:
-    return "-" if rates is None else f"{_percent(rates.rank_1)}/{_tpir(rates)}"
+def _both(rates: DrawnRates | None) -> str:
+    return "-" if rates is None else f"{_mean(rates.rank_1)}/{_mean(rates.tpir)}"
 
 
-def _tpir(rates: StrictRates) -> str:
-    return _percent(rates.tpir.tpir if rates.tpir else None)
+def _mean(rate: DrawnRate) -> str:
+    return f"{100 * rate.mean.value:.1f}"
+
+
+def _spread(rate: DrawnRate) -> str:
+    low, high = min(rate.draws), max(rate.draws)
+    return f"{_mean(rate)} {_interval(rate.mean)}; {100 * low:.1f}–{100 * high:.1f}"
+
+
+def _points(value: Estimate) -> str:
+    return f"{100 * value.value:+.2f} {_interval(value, '+.2f')}"
+
+
+def _interval(value: Estimate, form: str = ".1f") -> str:
+    if value.low is None or value.high is None:
+        return "(-)"
+    return f"({100 * value.low:{form}} to {100 * value.high:{form}})"
 
 
 def _tar(rate: TarAtFar | None) -> str:

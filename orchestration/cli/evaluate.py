@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from orchestration.cli.evaluate_ablations import ablations
+from orchestration.cli.evaluate_cohorts import cohorts
 from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_inputs import inputs
+from orchestration.cli.evaluate_linkage import linkage
 from orchestration.cli.evaluate_mapping import mapping
 from orchestration.cli.evaluate_mixing import mixing
 from orchestration.cli.evaluate_recovery import recovery
@@ -147,8 +149,10 @@ def _answer(
 
 
 evaluate.add_command(ablations)
+evaluate.add_command(cohorts)
 evaluate.add_command(frontier)
 evaluate.add_command(inputs)
+evaluate.add_command(linkage)
 evaluate.add_command(mapping)
 evaluate.add_command(mixing)
 evaluate.add_command(recovery)

@@ -8,9 +8,9 @@ features is the sum of squared inner products of blocks; an identity's blocks al
 sign, a stranger's do not.
 
 What resists guessing is that the prior of embeddings is nearly symmetric under these signs once
-it is centred and white; what remains asymmetric is measured by `bauta bench mappings`. The fold
-must be the same wherever one network's templates are kept: a second fold with other blocks or
-another centre tells the signs.
+it is centred and white. How nearly depends on how many people an adversary knows: `bauta evaluate
+cohorts` measures it. The fold must be the same wherever one network's templates are kept: a second
+fold with other blocks or another centre tells the signs.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Fold:
         centre: public mean embedding [n].
         whitener: public matrix [n, n'], n' the directions that vary.
         mean: the cohort's mean features [D].
+        spread: the mean length of the cohort's features about that mean.
     """
 
     def __init__(self, cohort: Floats, blocks: int, whitening: float) -> None:
@@ -66,8 +67,9 @@ class Fold:
         edges = np.cumsum([0, *(len(part) for part in np.array_split(order, blocks))])
         self.blocks = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
         self.length = folded_length(len(order), blocks)
-        self.mean = np.zeros(self.length)
-        self.mean = self._raw(self.whiten(cohort)).mean(axis=0)
+        raw = self._raw(self.whiten(cohort))
+        self.mean = raw.mean(axis=0)
+        self.spread = float(np.linalg.norm(raw - self.mean, axis=1).mean())
 
     def whiten(self, units: Floats) -> Floats:
         """Return whitened unit vectors [..., n'] of unit embeddings [..., n]."""

@@ -138,6 +138,27 @@ class MappedForm:
         """
         return self._keyed_row(unit, key)
 
+    def power_weights(
+        self, rows: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Undo the public scales of integer rows [..., D], which needs no key.
+
+        Returns:
+            weights [..., m, n] of the power features, as they were before rounding, and the
+            standard deviation [m] of what rounding did to each degree's weights.
+        """
+        count = len(self._public.mean)
+        size = self._public.mean.size
+        factor = self._balance / self._row_factor
+        weights = (np.asarray(rows, dtype=np.float64) * factor)[..., :size]
+        rounding = factor[:size].reshape(count, -1)[:, 0] / np.sqrt(12.0)
+        return weights.reshape(*weights.shape[:-1], count, -1), rounding
+
+    @property
+    def public(self) -> PublicCohort:
+        """The public cohort's statistics, which everybody may hold."""
+        return self._public
+
     def ring_threshold(self, cosine: float) -> int:
         """Return the score a cosine stands for, rounded up and kept inside the score range."""
         limit = self.max_abs_score

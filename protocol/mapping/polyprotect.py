@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from protocol.errors import LocalProtocolError
 from protocol.mapping.keys import PolynomialKey
 
-__all__ = ["powers", "protect", "protect_powers", "window_positions", "windows"]
+__all__ = ["powers", "protect", "protect_entries", "protect_powers", "window_positions", "windows"]
 
 
 def windows(dimension: int, terms: int, overlap: int) -> int:
@@ -55,6 +55,24 @@ def protect_powers(
         # Windows that would read this term past the end of v read a zero of the padding.
         read = raised[..., exponent - 1, term : term + step * count : step]
         mapped[..., : read.shape[-1]] += coefficient * read
+    return mapped
+
+
+def protect_entries(
+    raised: NDArray[np.float64], key: PolynomialKey, overlap: int
+) -> NDArray[np.float64]:
+    """Map power features [m, n, B] to protected templates [k, B]: many vectors, read in order.
+
+    The same sums in the same order as `protect_powers`.
+    """
+    terms, dimension, vectors = raised.shape
+    count, step = windows(dimension, terms, overlap), terms - overlap
+    mapped = np.zeros((count, vectors))
+    for term, (coefficient, exponent) in enumerate(
+        zip(key.coefficients, key.exponents, strict=True)
+    ):
+        read = raised[exponent - 1, term : term + step * count : step]
+        mapped[: len(read)] += coefficient * read
     return mapped
 
 

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 
 from protocol.mapping.cross_features import CrossFeatures
 from protocol.mapping.keys import PolynomialKey
-from protocol.mapping.polyprotect import powers, protect_powers, window_positions
+from protocol.mapping.polyprotect import (
+    powers,
+    protect_entries,
+    protect_powers,
+    window_positions,
+)
 from protocol.mapping.spec import Norm
 
 __all__ = ["KeyedRow", "PublicCohort", "fold", "fold_energy"]
@@ -139,12 +144,14 @@ class PublicCohort:
         self.features = raised - self.mean
         self._terms, self._overlap = terms, overlap
         self._centre = self.mean if centred else np.zeros_like(self.mean)
-        self._mapped_from = raised - self._centre
+        centred_powers = raised - self._centre
+        # Entry by entry: a window then adds whole cohorts that lie together in memory.
+        self._entries = np.ascontiguousarray(np.moveaxis(centred_powers, 0, -1))
         self._norm: Norm = norm
         # Pairs need two entries: windows of one term have none.
         paired = terms if norm == "quadratic" else 1
         self._cross = CrossFeatures(embeddings.shape[1], paired, min(overlap, paired - 1))
-        self._cross_mean = self._cross.of(self._mapped_from).mean(axis=0)
+        self._cross_mean = self._cross.of(centred_powers).mean(axis=0)
 
     def centred_features(self, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return z(v) [..., m, n] of unit embeddings [..., n]."""
@@ -155,19 +162,37 @@ class PublicCohort:
         raised = powers(embeddings, self._terms) - self._centre
         return np.asarray(self._cross.of(raised) - self._cross_mean)
 
+    def norm_energy(self, key: PolynomialKey, *, every: int = 1) -> NDArray[np.float64]:
+        """Return the weights [m, n] that estimate a mapped probe's norm under a key.
+
+        They depend on the key up to a factor and on nothing that was enrolled. With `every`
+        above 1 only some of the cohort is asked for the norm, which is then not exact.
+        """
+        members = self._entries[..., ::every]
+        mapped = protect_entries(members, key, self._overlap)
+        return self._energy(key, float(np.linalg.norm(mapped, axis=0).mean()))
+
+    def mapped(self, key: PolynomialKey) -> NDArray[np.float64]:
+        """Return the cohort's templates [c, k] under a key."""
+        return np.ascontiguousarray(protect_entries(self._entries, key, self._overlap).T)
+
+    def _energy(self, key: PolynomialKey, norm: float) -> NDArray[np.float64]:
+        estimated = float(self._norm != "per_key") / (2.0 * norm * norm)
+        return fold_energy(key, self._centre, self._overlap) * estimated
+
     def keyed_row(self, unit: NDArray[np.float64], key: PolynomialKey) -> KeyedRow:
         """Return the linear form of one unit embedding [n] enrolled under its key."""
         overlap, size = self._overlap, unit.shape[-1]
         enrolled = protect_powers(powers(unit, self._terms) - self._centre, key, overlap)
         template = enrolled / float(np.linalg.norm(enrolled))
-        mapped = protect_powers(self._mapped_from, key, overlap)
+        mapped = self.mapped(key)
         norms = np.linalg.norm(mapped, axis=1)
         norm = float(norms.mean())
         products = mapped @ template
         estimated = float(self._norm != "per_key") / (2.0 * norm * norm)
         return KeyedRow(
             fold(key, template / norm, size, overlap),
-            fold_energy(key, self._centre, overlap) * estimated,
+            self._energy(key, norm),
             self._cross.fold(key) * estimated,
             float(products.mean()) / norm,
             products / norms,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,45 +12,47 @@ from torch import Tensor
 from torch.nn import functional
 
 from orchestration.benchmarks.mappings.faces import MappingFaces
-from orchestration.benchmarks.mappings.schemes import Folded, Keys, PolyProtect, Scheme
+from orchestration.benchmarks.mappings.schemes import (
+    Folded,
+    Keys,
+    PolyProtect,
+    Scheme,
+    templates_under_keys,
+)
 from parties.adversary.inversion import (
     best_linear_estimate,
     degree_one_estimate,
     solve_for_template,
 )
-from parties.adversary.sign_search import likely_signs
+from parties.adversary.unfolding import KAPPAS, unfold, whitened_blocks
 from protocol.mapping.keyed_projection import KeyedProjection
 from protocol.mapping.polyprotect import protect_powers
 from protocol.mapping.quantise import unit_rows
 
-__all__ = ["Recovery", "attack_all", "unprotected_threshold"]
+__all__ = ["Recovered", "attack_all", "recovered", "unprotected_threshold"]
 
 Floats = NDArray[np.float64]
 
 FMR = 1e-3
 RECORDS = (2, 5)
-KAPPAS = (10.0, 15.0, 20.0)
 RESTARTS = 3
 SOLVED = 12  # templates given to the solver, by far the slowest attack
 
 
-class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+class Recovered(NamedTuple):
     """One attack on one mapping.
 
     Attributes:
         attack: its name.
-        targets: templates attacked.
-        cosine: mean cosine of recovered and true embedding.
-        accepted: share of the recovered embeddings that the unprotected network accepts for the
-            enrolled picture, at an FMR of 0.1 %.
-        other_picture: the same for another picture of the person.
+        cosines: of each recovered with the enrolled embedding, [t].
+        others: of each recovered embedding with another picture of its person, [t].
+        threshold: the cosine at which the unprotected network accepts, at an FMR of 0.1 %.
     """
 
     attack: str
-    targets: int
-    cosine: float
-    accepted: float
-    other_picture: float
+    cosines: Floats
+    others: Floats
+    threshold: float
 
 
 def unprotected_threshold(cohort: Floats) -> float:
@@ -60,26 +61,26 @@ def unprotected_threshold(cohort: Floats) -> float:
     return float(np.quantile(pairs, 1 - FMR))
 
 
+def recovered(
+    attack: str, guesses: Floats, true: Floats, other: Floats, threshold: float
+) -> Recovered:
+    """Compare guesses [t, n] with the enrolled and with other pictures of the same people."""
+    cosines, others = (np.einsum("tn,tn->t", guesses, units) for units in (true, other))
+    return Recovered(attack, cosines, others, threshold)
+
+
 def attack_all(
     scheme: Scheme, faces: MappingFaces, keys: Keys, targets: int, seed: int
-) -> list[Recovery]:
+) -> list[Recovered]:
     """Run every attack that applies to a scheme on the first rows of the gallery."""
     count = min(targets, len(faces.gallery))
     threshold = unprotected_threshold(faces.cohort)
-    found = []
-    for name, recovered in _attacks(scheme, faces, keys, count, seed):
-        true, other = faces.gallery[: len(recovered)], faces.mated[: len(recovered)]
-        cosines = np.einsum("tn,tn->t", recovered, true)
-        found.append(
-            Recovery(
-                attack=name,
-                targets=len(recovered),
-                cosine=float(cosines.mean()),
-                accepted=float((cosines > threshold).mean()),
-                other_picture=float((np.einsum("tn,tn->t", recovered, other) > threshold).mean()),
-            )
+    return [
+        recovered(
+            name, guesses, faces.gallery[: len(guesses)], faces.mated[: len(guesses)], threshold
         )
-    return found
+        for name, guesses in _attacks(scheme, faces, keys, count, seed)
+    ]
 
 
 def _attacks(
@@ -107,9 +108,9 @@ def _attacks(
 
 def _linear(scheme: Scheme, faces: MappingFaces, keys: list[Keys]) -> Floats:
     """Estimate from the templates of one embedding under one key of each list."""
-    found = []
+    found, under = [], templates_under_keys(scheme, faces.cohort)
     for row, group in enumerate(zip(*keys, strict=True)):
-        cohort = np.concatenate([scheme.template(faces.cohort, key) for key in group], axis=1)
+        cohort = np.concatenate([under(key) for key in group], axis=1)
         unit = faces.gallery[row]
         template = np.concatenate([scheme.template(unit[None], key)[0] for key in group])
         found.append(best_linear_estimate(template, cohort, faces.cohort))
@@ -203,12 +204,6 @@ def _like(cohort: Floats, count: int, rng: np.random.Generator) -> Floats:
 def _signs(scheme: Folded, faces: MappingFaces, count: int, kappa: float, seed: int) -> Floats:
     """Guess block signs, with the blocks themselves read exactly: the adversary's best case."""
     fold, rng = scheme.fold, np.random.default_rng([seed, 6])
-    known = fold.whiten(faces.cohort)
-    cohort_blocks = [known[:, start:stop] for start, stop in fold.blocks]
-    found = []
-    for white in fold.whiten(faces.gallery[:count]):
-        blocks = [white[start:stop] for start, stop in fold.blocks]
-        signs = likely_signs(blocks, cohort_blocks, kappa, rng)
-        guess = np.concatenate([sign * part for sign, part in zip(signs, blocks, strict=True)])
-        found.append(fold.unwhiten(guess))
-    return np.stack(found)
+    known = whitened_blocks(faces.cohort, fold)
+    targets = zip(*whitened_blocks(faces.gallery[:count], fold), strict=True)
+    return np.stack([unfold([blocks], known, fold, kappa, rng) for blocks in targets])

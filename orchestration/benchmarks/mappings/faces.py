@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from orchestration.accuracy.sources import stored_embeddings
 from protocol.errors import DataError
 
-__all__ = ["MappingFaces", "load_faces"]
+__all__ = ["KnownPeople", "MappingFaces", "load_faces", "load_people"]
 
 Floats = NDArray[np.float64]
 
@@ -51,15 +51,7 @@ def load_faces(network: str, root: Path | None, *, seed: int, enrolled: int = 1)
     Raises:
         DataError: files are missing.
     """
-    names = ["ms1m", "casia"] if network == "both" else [network]
-    stored = [stored_embeddings(f"stored:{name}", root, mirror=True) for name in names]
-    pictures: dict[str, list[str]] = {}
-    for picture in stored[0]:
-        pictures.setdefault(picture.partition("/")[0], []).append(picture)
-    units = {
-        picture: _unit(np.concatenate([_unit(part[picture]) for part in stored]))
-        for picture in stored[0]
-    }
+    pictures, units = _stored(network, root)
     several = [found for found in pictures.values() if len(found) > enrolled]
     single = [found[0] for found in pictures.values() if len(found) == 1]
     if len(single) <= STRANGERS or not several:
@@ -73,6 +65,52 @@ def load_faces(network: str, root: Path | None, *, seed: int, enrolled: int = 1)
         np.stack([units[single[row]] for row in order[:STRANGERS]]),
         np.stack([units[single[row]] for row in order[STRANGERS:]]),
     )
+
+
+class KnownPeople(NamedTuple):
+    """People to attack, and everybody else.
+
+    Attributes:
+        targets: embeddings of each person's pictures in order, [several, n] each.
+        others: the same of all other people, in a drawn order.
+    """
+
+    targets: list[Floats]
+    others: list[Floats]
+
+
+def load_people(
+    network: str, root: Path | None, *, count: int, pictures: int, seed: int
+) -> KnownPeople:
+    """Draw people with so many pictures or more to attack; all others of LFW may be known.
+
+    Raises:
+        DataError: files are missing, or too few people have so many pictures.
+    """
+    names, units = _stored(network, root)
+    people = [np.stack([units[name] for name in found]) for found in names.values()]
+    rng = np.random.default_rng([seed, 9])
+    able = [place for place, found in enumerate(people) if len(found) >= pictures]
+    if len(able) < count:
+        text = f"{len(able)} people have {pictures} pictures or more, fewer than {count}"
+        raise DataError(text, where=network, hint="attack fewer with --targets")
+    chosen = rng.permutation(able)[:count].tolist()
+    rest = rng.permutation(sorted(set(range(len(people))) - set(chosen))).tolist()
+    return KnownPeople([people[place] for place in chosen], [people[place] for place in rest])
+
+
+def _stored(network: str, root: Path | None) -> tuple[dict[str, list[str]], dict[str, Floats]]:
+    """Return each person's pictures and each picture's unit embedding."""
+    names = ["ms1m", "casia"] if network == "both" else [network]
+    stored = [stored_embeddings(f"stored:{name}", root, mirror=True) for name in names]
+    pictures: dict[str, list[str]] = {}
+    for picture in stored[0]:
+        pictures.setdefault(picture.partition("/")[0], []).append(picture)
+    units = {
+        picture: _unit(np.concatenate([_unit(part[picture]) for part in stored]))
+        for picture in stored[0]
+    }
+    return pictures, units
 
 
 def _unit(values: NDArray[np.floating]) -> Floats:

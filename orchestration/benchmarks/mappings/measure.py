@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.mappings.attacks import Recovery, attack_all
+from orchestration.benchmarks.mappings.attacks import Recovered, attack_all
 from orchestration.benchmarks.mappings.cross_norm import CrossPolyProtect
 from orchestration.benchmarks.mappings.faces import MappingFaces
 from orchestration.benchmarks.mappings.schemes import (
@@ -23,12 +23,14 @@ from orchestration.benchmarks.mappings.schemes import (
     SignCodes,
     Subspace,
 )
+from protocol.errors import ScenarioError
 from protocol.mapping import MappingSpec, open_form
 from protocol.mapping.quantise import unit_rows
 
 __all__ = [
     "SearchScores",
     "attacks_on",
+    "check_names",
     "own_key_scores",
     "ring_scores",
     "ring_spec",
@@ -94,6 +96,18 @@ SCHEMES: dict[str, Build] = {
 """What is compared, by the name `--only` takes."""
 
 
+def check_names(names: Iterable[str], option: str) -> None:
+    """Refuse names of mappings that are not compared.
+
+    Raises:
+        ScenarioError: with the option and the names there are.
+    """
+    unknown = [name for name in names if name not in SCHEMES]
+    if unknown:
+        hint = "known: " + ", ".join(SCHEMES)
+        raise ScenarioError(f"no mapping {unknown[0]!r}", where=option, hint=hint)
+
+
 def schemes_of(cohort: Floats, only: tuple[str, ...]) -> Iterator[tuple[str, Scheme]]:
     """Build the schemes asked for, one at a time; all when none is named."""
     for name, build in SCHEMES.items():
@@ -151,7 +165,7 @@ def ring_spec(scheme: Scheme) -> MappingSpec | None:
 
 def attacks_on(
     scheme: Scheme, faces: MappingFaces, keys: Keys, targets: int, seed: int
-) -> list[Recovery]:
+) -> list[Recovered]:
     """Attack a scheme.
 
     Nothing is to be attacked where nothing is protected, and choosing keys for separability does

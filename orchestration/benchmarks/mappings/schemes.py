@@ -7,7 +7,7 @@ seed, so that the table can be made again; deployments draw theirs from the oper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ from protocol.mapping import (
     open_form,
 )
 from protocol.mapping.keyed_projection import KeyedProjection
-from protocol.mapping.polyprotect import powers, protect_powers
+from protocol.mapping.polyprotect import powers, protect_entries, protect_powers
 from protocol.mapping.quantise import unit_rows
 from protocol.sharing.prg import Seed, keyed_random_bytes
 
@@ -40,6 +40,7 @@ __all__ = [
     "SignCodes",
     "Subspace",
     "bench_keys",
+    "templates_under_keys",
 ]
 
 Floats = NDArray[np.float64]
@@ -128,19 +129,33 @@ class PolyProtect:
         raised = powers(units, self.spec.terms) - self._centre
         return protect_powers(raised, key, self.spec.overlap)
 
+    def under_keys(self, units: Floats) -> Callable[[PolynomialKey], Floats]:
+        """Return a function from keys to templates [B, k] of the same units, prepared once."""
+        raised = powers(units, self.spec.terms) - self._centre
+        entries = np.ascontiguousarray(np.moveaxis(raised, 0, -1))
+        return lambda key: protect_entries(entries, key, self.spec.overlap).T
+
     def scores(self, probes: Floats, gallery: Floats, keys: Keys) -> Floats:
         """Return cosines of templates under the row's key."""
-        raised = powers(probes, self.spec.terms) - self._centre
+        under = self.under_keys(probes)
         found = np.empty((len(probes), len(gallery)))
         for row, (unit, key) in enumerate(zip(gallery, keys, strict=True)):
-            mapped = protect_powers(raised, key, self.spec.overlap)
+            mapped = under(key).T
             enrolled = self.template(unit, key)
             if self._whitened:
                 spread = protect_powers(self._moved, key, self.spec.overlap)
                 whitener = _whitener(spread)
-                mapped, enrolled = mapped @ whitener, enrolled @ whitener
-            found[:, row] = unit_rows(mapped) @ unit_rows(enrolled)
+                mapped, enrolled = whitener.T @ mapped, enrolled @ whitener
+            lengths = np.sqrt(np.einsum("kp,kp->p", mapped, mapped))
+            found[:, row] = unit_rows(enrolled) @ mapped / lengths
         return found
+
+
+def templates_under_keys(scheme: Scheme, units: Floats) -> Callable[[Any], Floats]:
+    """Return a function from keys to templates of the same units, fast where a scheme can be."""
+    if isinstance(scheme, PolyProtect):
+        return scheme.under_keys(units)
+    return lambda key: scheme.template(units, key)
 
 
 class SelectedPolyProtect(PolyProtect):

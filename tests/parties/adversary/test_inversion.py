@@ -11,7 +11,6 @@ from parties.adversary.inversion import (
     degree_one_estimate,
     solve_for_template,
 )
-from parties.adversary.sign_search import likely_signs
 from protocol.mapping import KeyRing, MappingSpec, PolynomialKey
 from protocol.mapping.polyprotect import protect
 
@@ -51,19 +50,3 @@ def test_the_solver_inverts_what_has_one_solution() -> None:
     template = (torch.from_numpy(target)[None] @ operator).numpy()[0]
     found = solve_for_template(template, lambda units: units @ operator, starts)
     assert found @ target > 0.999
-
-
-def test_sign_search_finds_a_member_of_the_cohort_and_nothing_else() -> None:
-    rng = np.random.default_rng(11)
-    cohort = unit_vectors(300, 32, 12)
-    parts = [cohort[:, start : start + 4] for start in range(0, 32, 4)]
-    signs = rng.choice((-1.0, 1.0), 8)
-    known = [sign * part[17] for sign, part in zip(signs, parts, strict=True)]
-    assert np.array_equal(likely_signs(known, parts, 20.0, rng), signs)
-    strangers = unit_vectors(60, 32, 13)
-    right = []
-    for unit in strangers:
-        hidden = rng.choice((-1.0, 1.0), 8)
-        blocks = [sign * unit[4 * b : 4 * b + 4] for b, sign in enumerate(hidden)]
-        right.append(np.mean(likely_signs(blocks, parts, 10.0, rng) == hidden))
-    assert np.mean(right) == pytest.approx(0.5, abs=0.08)  # an isotropic cohort tells no signs
