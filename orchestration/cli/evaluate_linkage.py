@@ -32,6 +32,7 @@ COMPARED = ("none", "poly2-linear", "folded8-default", "folded6")
     metavar="NAME",
     help="Mappings of the secure search.",
 )
+@click.option("--people", type=click.IntRange(min=2), help="Link only the first so many.")
 @click.option("--ring", type=click.Choice(["16", "32"]), default="32", show_default=True)
 @click.option(
     "--targets",
@@ -54,6 +55,7 @@ def linkage(  # noqa: PLR0913 - one parameter per option
     scenario: str,
     network: str | None,
     only: tuple[str, ...],
+    people: int | None,
     ring: str,
     targets: int,
     draws: int,
@@ -80,7 +82,11 @@ def linkage(  # noqa: PLR0913 - one parameter per option
     network = network or loaded.network.teacher
     seed = loaded.seed if seed is None else seed
     seeds = [seed + draw for draw in range(draws)]
-    faces = [load_faces(network, data_root(), seed=each) for each in seeds]
+    loads = [load_faces(network, data_root(), seed=each) for each in seeds]
+    faces = [
+        group._replace(gallery=group.gallery[:people], mated=group.mated[:people])
+        for group in loads
+    ]
     for name in only:
         if ring_spec(SCHEMES[name](faces[0].cohort)) is None:
             hint = "poly2-linear is PolyProtect as it is searched"

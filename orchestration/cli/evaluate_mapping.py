@@ -135,8 +135,9 @@ def _row(
         found, spec = search_scores(scheme, group, keys), ring_spec(scheme)
         searches["strict"].add(found.strict, mated)
         searches["normalised"].add(found.normalised, mated)
-        for bits in (32, 16) if spec is not None else ():
-            searches[f"ring_{bits}"].add(ring_scores(spec, group, keys, bits), mated)
+        if spec is not None:
+            for bits in (32, 16):
+                searches[f"ring_{bits}"].add(ring_scores(spec, group, keys, bits), mated)
         if seed == seeds[0]:
             own = own_key_scores(scheme, group, keys)
             attacks = attacks_on(scheme, group, keys, targets, seed) if targets else []

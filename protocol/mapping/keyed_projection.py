@@ -3,7 +3,8 @@
 K = S H D: D flips signs, H is the orthonormal Walsh-Hadamard transform of the next power of two,
 S keeps a secret subset. Rows of K are orthonormal, so K^T K is a projection. Signs and subset come
 from a 32-byte key; without it a projected vector tells its length and nothing else about its
-direction.
+direction. A *lifted* vector, which is what a gallery row is, lies near the original without any
+key: at a cosine of sqrt(kept) or more.
 """
 
 from __future__ import annotations

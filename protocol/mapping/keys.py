@@ -1,6 +1,9 @@
-"""Identity-specific mapping keys: drawn from a cryptographic source, unique, revocable.
+"""Identity-specific mapping keys: drawn from a cryptographic source, unique, withdrawn when asked.
 
-Only the client that enrols an identity holds its key; no message carries one.
+Only the client that enrols an identity holds its key; no message carries one. A key is no second
+factor: a search needs none, so a whole row recognises its person, and links to the row under the
+next key, without it (docs/decisions/0028). To revoke a key is to draw another for the next row;
+what was stolen under the old one stays useful.
 """
 
 from __future__ import annotations
