@@ -113,7 +113,7 @@ class _Linking:
 
 def linkage_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the tables as lines: means over draws of keys, with their range in brackets."""
-    lines = [f"{'mapping':<34}{'row against':<16}{'D_sys':>22}{'EER %':>18}{'rank-1 %':>20}"]
+    lines = [f"{'mapping':<40}{'row against':<16}{'D_sys':>22}{'EER %':>18}{'rank-1 %':>20}"]
     for row in rows:
         for kind, draws in row["linkage"].items():
             cells = [
@@ -123,7 +123,7 @@ def linkage_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             ]
             widths = zip(cells, (22, 18, 20), strict=True)
             text = "".join(f"{cell:>{width}}" for cell, width in widths)
-            lines.append(f"{row['name']:<34}{kind:<16}{text}")
+            lines.append(f"{row['name']:<40}{kind:<16}{text}")
     return [*lines, "", *(line for row in rows for line in _row_alone(row))]
 
 

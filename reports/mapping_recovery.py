@@ -73,12 +73,12 @@ def strongest(attacks: Sequence[RecoveryRates]) -> RecoveryRates:
 
 def cohort_lines(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the curve as lines; each cell has a mapping, sizes and its strongest attack."""
-    lines = [f"{'mapping':<34}{'records':>8}{'known':>8}{'cosine':>22}{'accepted %':>24}  attack"]
+    lines = [f"{'mapping':<40}{'records':>8}{'known':>8}{'cosine':>22}{'accepted %':>24}  attack"]
     for cell in cells:
         best: RecoveryRates = cell["strongest"]
         cosine, accepted = best.cosine, best.accepted
         lines.append(
-            f"{cell['name']:<34}{cell['records']:>8}{cell['known']:>8,}"
+            f"{cell['name']:<40}{cell['records']:>8}{cell['known']:>8,}"
             f"{cosine.value:>8.2f} ({_bound(cosine.low)}–{_bound(cosine.high)})"
             f"{100 * (accepted.value or 0):>10.1f} ({100 * (accepted.low or 0):.1f}–"
             f"{100 * (accepted.high or 0):.1f})  {best.attack}"
