@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestration.cli.options import result_options
+from orchestration.cli.options import SEED, result_options
 
 __all__ = ["cohorts"]
 
@@ -34,7 +34,7 @@ SIZES = (500, 1000, 2500, 5449)
     help="Other people the adversary knows, each by the mean of all their pictures.",
 )
 @click.option("--targets", type=click.IntRange(min=2), default=300, show_default=True)
-@click.option("--seed", type=int, help="Of people and keys.  [default: the scenario's]")
+@click.option("--seed", type=SEED, help="Of people and keys.  [default: the scenario's]")
 @result_options()
 def cohorts(  # noqa: PLR0913 - one parameter per option
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration.cli.options import result_options
+from orchestration.cli.options import SEED, result_options
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.mappings.faces import MappingFaces
@@ -48,7 +48,7 @@ COMPARED = ("none", "poly2-linear", "folded8-default", "folded6")
     show_default=True,
     help="Draws of keys, strangers and cohort; rows are inverted in the first.",
 )
-@click.option("--seed", type=int, help="Of the first draw.  [default: the scenario's]")
+@click.option("--seed", type=SEED, help="Of the first draw.  [default: the scenario's]")
 @result_options()
 def linkage(  # noqa: PLR0913 - one parameter per option
     *,
