@@ -159,7 +159,8 @@ def _d_sys(mated: Counts, others: Counts) -> Floats:
 
 def _eer(mated: Counts, others: Counts) -> Floats:
     missed = np.cumsum(_density(mated), axis=-1)
-    accepted = 1.0 - np.cumsum(_density(others), axis=-1)
+    # A sum of shares may exceed one by rounding.
+    accepted = np.maximum(1.0 - np.cumsum(_density(others), axis=-1), 0.0)
     best = np.abs(missed - accepted).argmin(axis=-1)[..., None]
     return np.asarray(np.take_along_axis((missed + accepted) / 2, best, axis=-1)[..., 0])
 
