@@ -34,6 +34,7 @@ from parties.model_provider import (
 from protocol.errors import DataError
 from protocol.features import FeatureSpec
 from scenarios.datasets import DataSet
+from scenarios.datasets.relight import relight
 
 __all__ = [
     "adapted_name",
@@ -151,6 +152,7 @@ def train_student(
         checkpoint=checkpoint,
         start=None if start is None else read_student(start),
         people=training_people(dataset),
+        relight=relight,
     )
     _keep(student, dataset, out)
     checkpoint.unlink(missing_ok=True)

@@ -32,6 +32,13 @@ __all__ = ["train"]
     default=0,
     help="Move training pictures by up to so many pixels, where there are few of them.",
 )
+@click.option(
+    "--light",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    help="Share of training pictures that the student sees side-lit or dark, the RGB network not.",
+)
 @click.option("--learning-rate", type=POSITIVE, help="At its peak.")
 @click.option(
     "--distil",
@@ -73,6 +80,7 @@ def train(  # noqa: PLR0913 - one parameter per option
     device: str,
     precision: str,
     shift: int,
+    light: float,
     learning_rate: float | None,
     distil: float,
     arcface: float,
@@ -92,7 +100,7 @@ def train(  # noqa: PLR0913 - one parameter per option
     from orchestration.training import discard_checkpoint, train_student
 
     wishes = Wishes(
-        minutes, steps, device, precision, shift, learning_rate, distil, arcface, patience
+        minutes, steps, device, precision, shift, learning_rate, distil, arcface, patience, light
     )
     job = open_training(scenario, overrides, wishes)
     place = job.usual_place() if out is None else out

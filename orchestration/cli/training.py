@@ -29,6 +29,7 @@ class Wishes(NamedTuple):
         distil: weight of the distance to the teacher.
         arcface: weight of the margin loss.
         patience: checks without a better one before training stops.
+        light: share of training pictures under other light.
     """
 
     minutes: float | None = None
@@ -40,6 +41,7 @@ class Wishes(NamedTuple):
     distil: float = 1.0
     arcface: float = 0.0
     patience: int | None = None
+    light: float = 0.0
 
 
 class Faces(NamedTuple):
@@ -107,6 +109,7 @@ def _config(scenario: Scenario, wishes: Wishes) -> DistilConfig:
         distil_weight=wishes.distil,
         arcface_weight=wishes.arcface,
         patience=wishes.patience,
+        light=wishes.light,
     )
 
 

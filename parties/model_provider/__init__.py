@@ -1,6 +1,6 @@
 """The model provider: networks, their adaptation, and the provider's role programs."""
 
-from parties.model_provider.batches import Client, ClientMaker
+from parties.model_provider.batches import Client, ClientMaker, Relight
 from parties.model_provider.distillation import distil
 from parties.model_provider.embedders import (
     Student,
@@ -18,6 +18,7 @@ __all__ = [
     "ClientMaker",
     "DistilConfig",
     "Precision",
+    "Relight",
     "Report",
     "RgbEmbedder",
     "Student",

@@ -30,7 +30,16 @@ from protocol.features import (
     ProtectedBatch,
 )
 
-__all__ = ["Batch", "Client", "ClientMaker", "Source", "Visits", "displaced", "training_bytes"]
+__all__ = [
+    "Batch",
+    "Client",
+    "ClientMaker",
+    "Relight",
+    "Source",
+    "Visits",
+    "displaced",
+    "training_bytes",
+]
 
 Pictures = NDArray[np.uint8]
 
@@ -44,6 +53,8 @@ class Client(Protocol):
 
 
 ClientMaker = Callable[[FeatureSpec, Calibration, Callable[[int], bytes]], Client]
+Relight = Callable[[Pictures, np.random.Generator], Pictures]
+"""Pictures under other light, uint8 [B,112,112,3] both."""
 
 
 class Batch(NamedTuple):
@@ -71,6 +82,8 @@ class Visits(NamedTuple):
         shift: largest displacement in pixels, along each axis.
         half: the teacher's convolutions run in bfloat16.
         client: who protects them; another one than the specification implies adds noise of its own.
+        light: share of pictures the student sees under other light than the teacher.
+        relight: how that light is made; needed where `light` is not 0.
     """
 
     size: int
@@ -78,6 +91,8 @@ class Visits(NamedTuple):
     shift: int = 0
     half: bool = False
     client: ClientMaker = FeatureExtractor
+    light: float = 0.0
+    relight: Relight | None = None
 
 
 class Source:
@@ -130,7 +145,8 @@ class Source:
         else:
             keys = [(int(row), bool(way)) for row, way in zip(rows, mirrored, strict=True)]
             target = self.targets.of(keys, chosen)
-        chosen = np.ascontiguousarray(chosen)
+        # Only the student sees other light: the target says what should be seen in it.
+        chosen = self.lit(np.ascontiguousarray(chosen), 2, step)
         people = None if self.people is None else torch.from_numpy(self.people[rows])
         if shares is None:
             return Batch(self.protected(chosen, f"step-{step}"), target, None, people)
@@ -143,6 +159,16 @@ class Source:
         sent = FeatureExtractor(self.spec, calibration, drawn).protect(chosen)
         quiet = FeatureExtractor(self._quiet, calibration, drawn).protect(chosen)
         return Noise(sent, quiet, InputTransform(self.spec, calibration), self._plain)
+
+    def lit(self, chosen: Pictures, *key: int) -> Pictures:
+        """Return pictures of which a share is under other light, a function of seed and key."""
+        if self._visits.light <= 0 or self._visits.relight is None:
+            return chosen
+        generator = np.random.default_rng((self._visits.seed, *key))
+        rows = np.flatnonzero(generator.random(len(chosen)) < self._visits.light)
+        output = chosen.copy()
+        output[rows] = self._visits.relight(chosen[rows], generator)
+        return output
 
     def known_embeddings(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Yield rows and the teacher's embeddings of all pictures as they are."""

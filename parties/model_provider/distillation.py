@@ -3,7 +3,9 @@
 A student is started in closed form (module `ridge`) and then trained to point where the
 teacher points: loss 1 − cos, plus the same on the last feature map, which gives every picture
 some fifty more targets. Teacher and student see the same picture, mirrored half of the time;
-the student sees it through the protected pipeline, with fresh noise on every visit.
+the student sees it through the protected pipeline, with fresh noise on every visit, and a share
+of the pictures under other light than the teacher: pointing where the teacher points on the
+well-lit picture is what makes light not matter.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.model_provider.allocating import Shares
-from parties.model_provider.batches import ClientMaker, Source, Visits
+from parties.model_provider.batches import ClientMaker, Relight, Source, Visits
 from parties.model_provider.checkpoint import read_checkpoint, write_checkpoint
 from parties.model_provider.embedders import Student
 from parties.model_provider.held_out import set_apart
@@ -36,7 +38,7 @@ _CALIBRATION_BATCH = 64
 Pictures = NDArray[np.uint8]
 
 
-def distil(  # noqa: PLR0913 - the last seven are optional
+def distil(  # noqa: PLR0913 - the last eight are optional
     pictures: Pictures,
     teacher: RgbEmbedder,
     spec: FeatureSpec,
@@ -49,6 +51,7 @@ def distil(  # noqa: PLR0913 - the last seven are optional
     targets: TargetCache | None = None,
     people: NDArray[np.int64] | None = None,
     client: ClientMaker = FeatureExtractor,
+    relight: Relight | None = None,
 ) -> Student:
     """Train a student for `spec` on training pictures, uint8 `[N,112,112,3]`.
 
@@ -56,21 +59,25 @@ def distil(  # noqa: PLR0913 - the last seven are optional
     further; of others, its trunk is kept and a stem for `spec` is solved that imitates its own.
     `calibration` replaces the one estimated on the pictures, `targets` remembers the teacher's
     answers about them from one training to the next. `people` says who is on each picture, [N];
-    `client` who protects them, if not the one that `spec` implies.
+    `client` who protects them, if not the one that `spec` implies; `relight` how other light is
+    made, where the configuration asks for it.
     When `checkpoint` exists, training continues from it; it is written every minute, at the end,
     and when the caller interrupts.
 
     Raises:
-        DataError: too few pictures, a checkpoint of another training, or a margin loss without
-            `people`.
+        DataError: too few pictures, a checkpoint of another training, a margin loss without
+            `people`, or light without `relight`.
     """
+    if config.light and relight is None:
+        raise DataError("nobody says how other light is made", where="light")
     if len(pictures) < config.batch_size:
         raise DataError(f"{len(pictures)} training pictures are fewer than one batch")
     if calibration is None:
         calibration = start.calibration if start else _calibrated(pictures, spec)
     calibration = _with_shares(calibration, spec, start)
+    half = config.precision == "bfloat16"
     visits = Visits(
-        config.batch_size, config.seed, config.shift, config.precision == "bfloat16", client
+        config.batch_size, config.seed, config.shift, half, client, config.light, relight
     )
     features, apart = (spec, calibration), config.patience is not None
     source, held = _source(pictures, people, teacher, features, visits, targets, apart=apart)

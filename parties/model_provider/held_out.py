@@ -38,14 +38,19 @@ class HeldOut:
         network: StudentNetwork,
         trained: nn.Module,
     ) -> None:
-        """Keep what is checked, and all that is trained with it; checks draw the same noise."""
+        """Keep what is checked, and all that is trained with it.
+
+        Checks draw the same noise, and the same share of other light as training does: a network
+        that is to see in the dark is the better one where it does.
+        """
         self.last: float | None = None
         self.lost = False
         self._config, self._source, self._network = config, source, network
         self._trained = trained
         size = config.batch_size
-        self._parts = [pictures[i : i + size] for i in range(0, len(pictures), size)]
-        self._targets = [source.targets.ask(part).embedding for part in self._parts]
+        parts = [pictures[i : i + size] for i in range(0, len(pictures), size)]
+        self._targets = [source.targets.ask(part).embedding for part in parts]
+        self._parts = [source.lit(part, 3, index) for index, part in enumerate(parts)]
         self.best: float | None = None
         self._waited = 0
         self._state: dict[str, Tensor] = {}

@@ -43,6 +43,7 @@ class DistilConfig:
         device: `cpu` or `cuda`.
         precision: of the student's convolutions; loss, head and weights are always float32.
         shift: largest displacement of training pictures in pixels, as augmentation.
+        light: share of training pictures the student sees under other light than the teacher.
         share_rate: peak rate of the logits of a learned allocation.
         distil_weight: weight of the distance to the teacher's embedding and feature map.
         arcface_weight: weight of the angular margin loss over training people.
@@ -53,7 +54,7 @@ class DistilConfig:
         check_steps: steps between two checks.
 
     Raises:
-        DataError: weights that leave nothing to train on.
+        DataError: weights that leave nothing to train on, or a share of light outside 0 to 1.
     """
 
     minutes: float = 14.0
@@ -68,6 +69,7 @@ class DistilConfig:
     device: str = "cpu"
     precision: Precision = "float32"
     shift: int = 0
+    light: float = 0.0
     share_rate: float = 0.1
     distil_weight: float = 1.0
     arcface_weight: float = 0.0
@@ -77,9 +79,11 @@ class DistilConfig:
     check_steps: int = 50
 
     def __post_init__(self) -> None:
-        """Refuse a training without a goal."""
+        """Refuse a training without a goal, and shares that are none."""
         if self.distil_weight <= 0 and self.arcface_weight <= 0:
             raise DataError("both losses have no weight", where="training", hint="weigh one")
+        if not 0 <= self.light <= 1:
+            raise DataError(f"light is a share, not {self.light}", where="light", hint="0 to 1")
 
 
 class Report(NamedTuple):
