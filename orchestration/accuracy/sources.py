@@ -44,6 +44,7 @@ class Source(NamedTuple):
         trained_on: name of the data set whose training people it was adapted on; None if none.
         embed: pictures to embeddings; None where embeddings are stored.
         record: how a student was trained.
+        path: its file; None where the name says it all.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Source(NamedTuple):
     trained_on: str | None
     embed: Embedder | None
     record: dict[str, Any]
+    path: Path | None = None
 
 
 def with_pixel_noise(source: Source, epsilon: float) -> Source:
@@ -110,6 +112,7 @@ def _student(path: Path) -> Source:
         data,
         lambda pictures: student.embed(extractor.protect(pictures)),
         dict(student.record),
+        path,
     )
 
 

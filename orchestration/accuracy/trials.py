@@ -25,7 +25,17 @@ from scenarios.datasets.files import read_file
 from scenarios.datasets.pairs import PairList, draw_pairs, read_lfw_pairs, read_verification_bin
 from scenarios.datasets.template_lists import read_template_list
 
-__all__ = ["Pairs", "People", "Trial", "open_faces", "run_bin", "run_faces", "run_templates"]
+__all__ = [
+    "Pairs",
+    "People",
+    "Trial",
+    "knows",
+    "open_faces",
+    "run_bin",
+    "run_faces",
+    "run_templates",
+    "unit",
+]
 
 Which = Literal["unseen", "test", "all"]
 LFW = Path("data/lfw")
@@ -51,7 +61,7 @@ class Pairs(NamedTuple):
 
 
 class People(NamedTuple):
-    """Embeddings of people the network did not see, unless the trial says otherwise.
+    """Embeddings of people the adaptation never saw, unless the trial says otherwise.
 
     Attributes:
         embeddings: unit float32 [N, d].
@@ -104,11 +114,11 @@ def run_faces(
         ScenarioError: two networks that are not complementary, or nobody is left to test on.
     """
     dataset = open_faces(data, root, reverse=False)
-    knows = [_knows(source, dataset, root) for source in sources]
-    seen = [found.met for found in knows]
+    known = [knows(source, dataset, root) for source in sources]
+    seen = [found.met for found in known]
     people = _people(dataset, seen, which)
     lists, notes = _pair_lists(dataset, people, root, seed), _notes(sources, seen, which)
-    notes += [note for found in knows if not found.known for note in found.notes(len(people))]
+    notes += [note for found in known if not found.known for note in found.notes(len(people))]
     used = [picture for person in people for picture in dataset.pictures_of(person)]
     notes += check_pictures(dataset, used, on_progress)
     embeddings: dict[str, Embeddings] = {}
@@ -123,7 +133,7 @@ def run_faces(
         notes,
         [_scored(pairs, embeddings, seen if len(sources) == 1 else []) for pairs in lists],
         People(
-            _unit(np.stack([embeddings[picture] for _, picture in kept])),
+            unit(np.stack([embeddings[picture] for _, picture in kept])),
             np.array([numbers[person] for person, _ in kept]),
         ),
     )
@@ -143,7 +153,7 @@ def run_bin(source: Source, path: Path, on_progress: OnProgress, *, mirror: bool
         on_progress,
         mirror=mirror,
     )
-    units = _unit(found)
+    units = unit(found)
     scores = np.einsum("pd,pd->p", units[::2], units[1::2], dtype=np.float64)
     notes = [f"{source.name}: {source.says}; the file names nobody, so overlap cannot be excluded."]
     empty = int(blank(pictures).sum())
@@ -170,7 +180,7 @@ def run_templates(
             batch[row] = decode_picture(data, str(folder / name))
         return batch
 
-    found = _unit(embed_all(_embedder(source), load, len(listed.paths), on_progress, mirror=False))
+    found = unit(embed_all(_embedder(source), load, len(listed.paths), on_progress, mirror=False))
     templates = _templates(found, listed.template, listed.media)
     scores = np.einsum(
         "pd,pd->p", templates[listed.first], templates[listed.second], dtype=np.float64
@@ -189,7 +199,7 @@ def _templates(units: Embeddings, template: list[int], media: list[str]) -> Embe
     sums = np.zeros((max(template) + 1, units.shape[1]), np.float32)
     for (place, _), rows in groups.items():
         sums[place] += units[rows].mean(axis=0)
-    return _unit(sums)
+    return unit(sums)
 
 
 def _embedder(source: Source):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -199,7 +209,7 @@ def _embedder(source: Source):  # type: ignore[no-untyped-def]  # noqa: ANN202
     return source.embed
 
 
-def _knows(source: Source, dataset: DataSet, root: Path | None) -> Acquaintance:
+def knows(source: Source, dataset: DataSet, root: Path | None) -> Acquaintance:
     """Return whom of this data set the network was adapted on."""
     if source.trained_on is None:
         return acquaintance({}, dataset, (), root)
@@ -273,8 +283,8 @@ def _pair_lists(
 def _scored(
     pairs: PairList, embeddings: dict[str, Embeddings], seen: Sequence[frozenset[str]]
 ) -> Pairs:
-    one = _unit(np.stack([embeddings[picture] for picture in pairs.first]))
-    two = _unit(np.stack([embeddings[picture] for picture in pairs.second]))
+    one = unit(np.stack([embeddings[picture] for picture in pairs.first]))
+    two = unit(np.stack([embeddings[picture] for picture in pairs.second]))
     return Pairs(
         pairs.name,
         np.einsum("pd,pd->p", one, two, dtype=np.float64),
@@ -288,6 +298,7 @@ def _named(pairs: PairList) -> set[str]:
     return {picture.partition("/")[0] for picture in (*pairs.first, *pairs.second)}
 
 
-def _unit(values: Embeddings) -> Embeddings:
+def unit(values: Embeddings) -> Embeddings:
+    """Return embeddings [N, d] scaled to length 1."""
     norms = np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
     return np.asarray(values / norms, dtype=np.float32)

@@ -10,6 +10,7 @@ import click
 from orchestration.cli.evaluate_ablations import ablations
 from orchestration.cli.evaluate_cohorts import cohorts
 from orchestration.cli.evaluate_frontier import frontier
+from orchestration.cli.evaluate_illumination import illumination
 from orchestration.cli.evaluate_inputs import inputs
 from orchestration.cli.evaluate_linkage import linkage
 from orchestration.cli.evaluate_mapping import mapping
@@ -151,6 +152,7 @@ def _answer(
 evaluate.add_command(ablations)
 evaluate.add_command(cohorts)
 evaluate.add_command(frontier)
+evaluate.add_command(illumination)
 evaluate.add_command(inputs)
 evaluate.add_command(linkage)
 evaluate.add_command(mapping)
