@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from orchestration.acquaintance import acquaintance
 from orchestration.assembly import PartyBrief, brief_with
+from orchestration.brightness import Brightness, calibration_brightness
 from orchestration.calibration import public_pictures
 from orchestration.cohort import LOAD_BATCH, Cohort
 from orchestration.evaluation import cosine_scores
@@ -47,7 +48,8 @@ class Preparation(NamedTuple):
     """A run that only has to be started.
 
     `gallery` holds the identity of each row number, `probes` that of each probe; `baseline` the
-    unprotected network's cosines [P,V] of probes and enrolled pictures, where there is one.
+    unprotected network's cosines [P,V] of probes and enrolled pictures, where there is one;
+    `brightness` that of the people the threshold was calibrated on.
     """
 
     plan: RunPlan
@@ -59,6 +61,7 @@ class Preparation(NamedTuple):
     networks: Networks
     form: RowForm
     notes: tuple[str, ...]
+    brightness: Brightness | None = None
 
 
 def prepare(
@@ -116,6 +119,7 @@ def prepare(
             *looked,
             *found.notes,
         ),
+        calibration_brightness(dataset, [picture for _, picture in public.threshold]),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from orchestration.brightness import brightness_notes
 from orchestration.environment import environment
 from orchestration.journal import Event, audit_hash
 from orchestration.leakage import Leakage, measure_leakage
@@ -106,7 +107,12 @@ def run_record(
             "enrolment_budget": scenario.enrolment_budget,
             "enrolments": plan.versions,
         },
-        "warnings": list(preparation.notes),
+        "warnings": [
+            *preparation.notes,
+            *brightness_notes(
+                preparation.brightness, outcomes[CLIENT].observed.get("probe_luminance")
+            ),
+        ],
     }
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from protocol.channel import At, Channel
 from protocol.errors import PeerMisbehaviourError
 from protocol.features import ProtectedBatch
+from protocol.features.luminance import median_luminance
 from protocol.mapping import KeyRing, MappingKey, RowForm
 from protocol.messages import Embeddings, ProtectedFeatures
 from protocol.parties import MODEL_PROVIDER
@@ -72,7 +73,8 @@ class Client:
 
         Observed: quantised rows [V,D] of every enrolment and update, in the smallest type that
         holds them, and the answers over all probes; where scores are opened also scores [P,R] and
-        the enrolment embeddings [V,d].
+        the enrolment embeddings [V,d]. Of pictures also their median luminance [P], which is sent
+        to nobody.
         """
         enrolled = asked = 0
         for step in self._plan.steps:
@@ -141,6 +143,9 @@ class Client:
         await self._send_features(channel, pictures, At(step.session, "online"))
         for name, values in (await self._side.answers(channel, step)).items():
             self._note(name, self._widened(values) if name == "identity" else values)
+        if pictures.dtype == np.uint8:
+            # After the answers: the client looks at its own pictures, and nobody waits for it.
+            self._note("probe_luminance", median_luminance(pictures))
 
     def _widened(self, named: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Give every search as many places for named rows; -1 where its gallery had no row left."""
