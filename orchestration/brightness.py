@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.remembered import Memory, pictures_digest
 from protocol.features.luminance import median_luminance
 from scenarios.datasets import DataSet
 
@@ -26,6 +27,7 @@ TAIL: Final = 0.05
 UNLIKE: Final = 3 * TAIL
 """Share of probes beyond a bound that is no accident of a small calibration."""
 LEAST: Final = 5
+BRIGHTNESS: Final = "brightness"
 
 
 class Brightness(NamedTuple):
@@ -44,14 +46,27 @@ class Brightness(NamedTuple):
     high: float
 
 
-def calibration_brightness(dataset: DataSet, pictures: Sequence[str]) -> Brightness | None:
-    """Return how bright the calibration pictures are; None where there are too few to tell."""
+def calibration_brightness(
+    dataset: DataSet, pictures: Sequence[str], memory: Memory
+) -> Brightness | None:
+    """Return how bright the calibration pictures are; None where there are too few to tell.
+
+    `memory` has it from an earlier run, where generating faces would take longer than a run may.
+    """
     ids = list(pictures[:: max(1, -(-len(pictures) // LOOKED_AT))])
     if len(ids) * TAIL < 1:
         return None
-    parts = [dataset.load(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
-    found = np.concatenate([median_luminance(part) for part in parts])
-    low, median, high = (float(value) for value in np.quantile(found, [TAIL, 0.5, 1 - TAIL]))
+
+    def depends() -> dict[str, Any]:
+        return {"pictures": pictures_digest(dataset, ids), "tail": TAIL}
+
+    def work() -> npt.NDArray[Any]:
+        parts = [dataset.load(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+        found = np.concatenate([median_luminance(part) for part in parts])
+        return np.asarray(np.quantile(found, [TAIL, 0.5, 1 - TAIL]))
+
+    known = memory.recall(BRIGHTNESS, depends, work, lambda array: array.shape == (3,))
+    low, median, high = (float(value) for value in known)
     return Brightness(len(ids), low, median, high)
 
 

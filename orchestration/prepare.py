@@ -119,7 +119,7 @@ def prepare(
             *looked,
             *found.notes,
         ),
-        calibration_brightness(dataset, [picture for _, picture in public.threshold]),
+        calibration_brightness(dataset, [picture for _, picture in public.threshold], memory),
     )
 
 

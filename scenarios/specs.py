@@ -44,7 +44,7 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             `identity/picture`), templates (random unit vectors, no pictures).
         path: folder or zip file; only with kind folder.
         reverse: fit on LFW's DevTest people and test on its DevTrain people; only with kind lfw.
-        people: test draws from people the adapted network never saw; all draws from everyone
+        people: test draws from people the adaptation never saw; all draws from everyone
             and is labelled so.
         entries: enrolled identities, one picture each.
         mated: probes of enrolled people, other pictures than the enrolled ones.

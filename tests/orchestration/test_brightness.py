@@ -11,6 +11,7 @@ from PIL import Image
 
 from orchestration.brightness import Brightness, brightness_notes, calibration_brightness
 from orchestration.job import run_job
+from orchestration.remembered import Memory
 from protocol.features.luminance import median_luminance
 from scenarios.datasets import FolderFaces, SyntheticFaces
 from scenarios.schema import load_scenario
@@ -53,7 +54,7 @@ def test_nothing_is_said_where_nothing_was_calibrated_or_seen() -> None:
     assert list(brightness_notes(USUAL, None)) == []
     faces = SyntheticFaces(3, training_people=3, test_people=2, pictures=2)
     ids = [faces.pictures_of(person)[0] for person in faces.training_identities()]
-    assert calibration_brightness(faces, ids) is None
+    assert calibration_brightness(faces, ids, Memory(active=False)) is None
 
 
 def _folder(root: Path, darker: float) -> Path:

@@ -33,7 +33,7 @@ def source(name: str = "coarse", embed: object = coarse) -> Source:
 class OneOrTwo(SyntheticFaces):
     """Generated people of whom the first twelve have two pictures, and the others one."""
 
-    def pictures_of(self, identity: str) -> list[str]:  # type: ignore[override]
+    def pictures_of(self, identity: str) -> list[str]:
         count = 2 if identity in self.test_identities()[:12] else 1
         return list(super().pictures_of(identity))[:count]
 
