@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from protocol.archives import read_npz
 from protocol.errors import DataError
 from protocol.flows import Form, Policy
 from protocol.parties import Party, Phase
@@ -49,12 +49,14 @@ SCENARIO, JOURNAL, OBSERVATIONS, RECORD = (
     "scenario.yaml", "journal.jsonl", "observations.npz", "run.json",
 )  # fmt: skip
 FAILED = "failed.json"
+MAX_OBSERVATIONS_BYTES = 16 << 30
 IDENTITIES = ("gallery_identity", "probe_identity")
 ORACLE = "oracle_match"
 LIVE, CLAIMS = "live", "claimed_row"
 ANSWERS = ("match", "any", "count", "identity", "verified")
 SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
 
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _INCOMPLETE = "the run was interrupted or this is no run directory; run the scenario again"
 
 
@@ -318,11 +320,11 @@ def _event(decoder: msgspec.json.Decoder[Event], line: bytes, run: str, where: s
 
 def _load_arrays(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as stream:
+            return read_npz(stream, MAX_OBSERVATIONS_BYTES)
     except FileNotFoundError as error:
         raise DataError("file is missing", where=str(path), hint=_INCOMPLETE) from error
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         text = "not an archive of plain arrays"
         raise DataError(text, where=str(path), hint=_INCOMPLETE) from error
 
@@ -339,7 +341,7 @@ def _check(
 def _mapping(text: str, path: Path) -> dict[str, Any]:
     try:
         parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *_UNREADABLE) as error:
         raise DataError("not readable as YAML", where=str(path), hint=_INCOMPLETE) from error
     if not isinstance(parsed, dict):
         raise DataError("not a scenario", where=str(path), hint=_INCOMPLETE)
@@ -348,6 +350,8 @@ def _mapping(text: str, path: Path) -> dict[str, Any]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise DataError("is no regular file", where=str(path), hint=_INCOMPLETE)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError("file is missing", where=str(path), hint=_INCOMPLETE) from error

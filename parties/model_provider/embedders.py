@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import torch
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from parties.model_provider.published import Arrays, load_state, read_arrays, write_arrays
@@ -110,11 +111,38 @@ def read_student(path: Path) -> Student:
     """Read a student file for further training; raises DataError as `load_student`."""
     arrays = read_arrays(path)
     spec, design, record = _meta(arrays, path)
-    calibration = Calibration.from_arrays(arrays)
+    calibration = _calibration(arrays, path)
     network = StudentNetwork(design)
     weights = {k[len(_WEIGHTS) :]: v for k, v in arrays.items() if k.startswith(_WEIGHTS)}
     load_state(network, weights, str(path))
     return Student(network.eval(), spec, calibration, record)
+
+
+def _calibration(arrays: Arrays, path: Path) -> Calibration:
+    try:
+        return Calibration.from_arrays(arrays)
+    except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+        raise DataError("the calibration is malformed", where=str(path)) from error
+
+
+def _design(values: object) -> StudentDesign:
+    """Check sizes before a network of them is made."""
+    design: StudentDesign = msgspec.convert(StudentDesign(**values)._asdict(), _Design).design()  # type: ignore[arg-type]
+    return design
+
+
+class _Design(msgspec.Struct, forbid_unknown_fields=True):
+    """The bounds of a student's sizes."""
+
+    channels: Annotated[int, Meta(ge=1, le=4096)]
+    reduced: Annotated[int, Meta(ge=1, le=1024)]
+    stem_kernel: Annotated[int, Meta(ge=1, le=31)]
+    dimension: Annotated[int, Meta(ge=1, le=4096)]
+    width: Annotated[float, Meta(gt=0, le=4)]
+    columns: Annotated[int, Meta(ge=16, le=112)]
+
+    def design(self) -> StudentDesign:
+        return StudentDesign(**msgspec.structs.asdict(self))
 
 
 def _meta(arrays: Arrays, path: Path) -> tuple[FeatureSpec, StudentDesign, dict[str, Any]]:
@@ -123,9 +151,9 @@ def _meta(arrays: Arrays, path: Path) -> tuple[FeatureSpec, StudentDesign, dict[
         if meta["format"] != _FORMAT:
             raise DataError(f"student format {meta['format']} is not known", where=str(path))
         spec = msgspec.convert(meta["spec"], FeatureSpec)
-        design = StudentDesign(**meta["design"])
+        design = _design(meta["design"])
         record = dict(meta["record"])
-    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, msgspec.ValidationError) as error:
         raise DataError(
             "not a student file", where=str(path), hint="train it again: bauta train"
         ) from error

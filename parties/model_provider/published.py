@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet
+from protocol.archives import read_npz
 from protocol.errors import DataError
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
 Arrays = Mapping[str, NDArray[np.generic]]
 _NORM_EPSILON = 1e-5  # of nn.BatchNorm; files that folded theirs into the variance are adjusted
 _GRAPH = "__layers__"
+MAX_WEIGHTS_BYTES = 256 << 20
 
 
 class RgbScaling(NamedTuple):
@@ -52,21 +53,24 @@ class RgbWeights(NamedTuple):
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Read every array of an npz file.
+    """Read every array of an npz file of at most `MAX_WEIGHTS_BYTES`.
 
     Raises:
-        DataError: the file is missing, not an npz archive, or holds pickled objects.
+        DataError: the file is missing, no regular file, not an npz archive of plain arrays, or
+            unpacks to more.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        if path.exists() and not path.is_file():
+            raise DataError("the weight file is no regular file", where=str(path))
+        with path.open("rb") as stream:
+            return dict(read_npz(stream, MAX_WEIGHTS_BYTES))
     except FileNotFoundError as error:
         raise DataError(
             "the weight file does not exist", where=str(path), hint="check BAUTA_DATA"
         ) from error
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(
-            "not a readable npz archive of plain arrays",
+            f"not weights: {error}" if isinstance(error, ValueError) else "cannot be read",
             where=str(path),
             hint="copy the file again",
         ) from error
@@ -121,7 +125,10 @@ def load_state(network: nn.Module, arrays: Arrays, where: str) -> None:
 def _copy(target: torch.Tensor, array: NDArray[np.generic], where: str) -> None:
     if array.shape != tuple(target.shape):
         raise DataError(f"shape {array.shape} where {tuple(target.shape)} is expected", where=where)
-    values = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, dtype=np.float32)
+    if where.endswith("running_var") and values.size and values.min() < 0:
+        raise DataError("a variance is negative", where=where)
     if not np.isfinite(values).all():
         raise DataError("values are not finite", where=where)
     with torch.no_grad():
@@ -245,7 +252,8 @@ def _folded_norm(
     """
     variance = np.asarray(_get(arrays, f"{theirs}.var", path), dtype=np.float64)
     gain = np.asarray(_get(arrays, f"{theirs}.gamma", path), dtype=np.float64)
-    adjusted = gain * np.sqrt((variance + _NORM_EPSILON) / np.maximum(variance, 1e-30))
+    with np.errstate(invalid="ignore"):  # a negative variance is refused where it is copied
+        adjusted = gain * np.sqrt((variance + _NORM_EPSILON) / np.maximum(variance, 1e-30))
     return {
         f"{ours}.weight": adjusted.astype(np.float32),
         f"{ours}.bias": _get(arrays, f"{theirs}.beta", path),

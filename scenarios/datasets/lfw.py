@@ -16,7 +16,8 @@ import numpy as np
 
 from protocol.errors import DataError
 from scenarios.datasets.base import Pictures
-from scenarios.datasets.decode import SIDE, decode_picture
+from scenarios.datasets.decode import MAX_FILE_BYTES, SIDE, decode_picture
+from scenarios.datasets.files import open_archive, read_member
 
 __all__ = ["LFW_FILES", "LfwFaces"]
 
@@ -54,11 +55,7 @@ class LfwFaces:
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:
-        path = self._root / _ARCHIVE
-        try:
-            return zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise DataError("not a readable zip archive", where=str(path)) from error
+        return open_archive(self._root / _ARCHIVE, "not a readable zip archive")
 
     @cached_property
     def _pictures(self) -> dict[str, list[str]]:
@@ -101,10 +98,9 @@ class LfwFaces:
         """
         pictures = np.empty((len(picture_ids), SIDE, SIDE, 3), np.uint8)
         for row, picture_id in enumerate(picture_ids):
-            try:
-                data = self._archive.read(picture_id)
-            except KeyError:
-                raise DataError("no such picture in LFW", where=picture_id) from None
+            if picture_id not in self._archive.NameToInfo:
+                raise DataError("no such picture in LFW", where=picture_id)
+            data = read_member(self._archive, picture_id, MAX_FILE_BYTES, "picture", picture_id)
             pictures[row] = decode_picture(data, picture_id)
         return pictures
 

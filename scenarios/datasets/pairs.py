@@ -11,10 +11,13 @@ import numpy as np
 from protocol.errors import DataError
 from scenarios.datasets.base import DataSet, Pictures
 from scenarios.datasets.decode import SIDE, decode_picture
+from scenarios.datasets.files import read_file
 from scenarios.datasets.plain_pickle import read_plain_pickle
 
 __all__ = ["PairList", "draw_pairs", "read_lfw_pairs", "read_verification_bin"]
 
+MAX_BIN_BYTES = 1 << 30
+MAX_BIN_PICTURES = 100_000
 _STREAM = 0xFA125  # keeps drawn pairs apart from other uses of the same seed
 
 
@@ -84,11 +87,11 @@ def read_verification_bin(path: Path) -> tuple[Pictures, list[bool]]:
             112x112.
     """
     where = str(path)
-    try:
-        value = read_plain_pickle(path.read_bytes(), where)
-    except OSError as error:
-        raise DataError("verification file cannot be read", where=where) from error
+    value = read_plain_pickle(read_file(path, MAX_BIN_BYTES, "verification file"), where)
     bins, same = _checked(value, where)
+    if len(bins) > MAX_BIN_PICTURES:  # a few bytes may name one picture a million times
+        text = f"{len(bins):,} pictures are too many, {MAX_BIN_PICTURES:,} are the most"
+        raise DataError(text, where=where)
     pictures = np.empty((len(bins), SIDE, SIDE, 3), np.uint8)
     for index, data in enumerate(bins):
         pictures[index] = decode_picture(data, f"{where}[{index}]")

@@ -183,3 +183,12 @@ def test_a_broken_template_list_is_named(
     (tmp_path / "pairs.csv").write_text(pairs)
     with pytest.raises(DataError, match=place):
         read_template_list(tmp_path / "templates.csv", tmp_path / "pairs.csv")
+
+
+def test_one_picture_a_million_times_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "many.bin"
+    path.write_bytes(pickle.dumps(([b"x"] * 400_000, [True] * 200_000)))
+    with pytest.raises(DataError, match="400,000 pictures are too many"):
+        read_verification_bin(path)
+    with pytest.raises(DataError, match="no regular file"):
+        read_verification_bin(Path("/dev/zero"))
