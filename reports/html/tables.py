@@ -148,6 +148,8 @@ def protection_rows(record: RunRecord, run: Row) -> Iterator[tuple[str, str]]:
     yield "Features", _settings(protection.features, ("epsilon", "colour_epsilon"))
     mapped = protection.mapping.get("kind", "none") != "none"
     yield "Identity-specific mapping", _settings(protection.mapping) if mapped else "none"
+    if mapped:
+        yield "Mapping keys", "no second factor: a whole row works, and is linked, without its key"
     yield "Answer given to the client", answer_text(run)
     yield "What answers give away", leak_text(record.leakage)
     yield "Query budget", budget_text(record, run["answer_bits_per_probe"])

@@ -235,6 +235,7 @@ def test_noise_and_mapping_reach_the_first_screen(opened: EditableRun) -> None:
     assert (tile.name, tile.value) == ("largest ε of an element", "0.5")
     assert tile.notes == ("ε = 395,136 per image", "mapping: polyprotect")
     assert "nothing is sent" in visible(markup)
+    assert "no second factor: a whole row works" in visible(markup)
     assert epsilon(None) == "no promise"
 
 
