@@ -6,99 +6,132 @@ person and no third-party weight takes part. See docs/decisions/0013-shipped-wei
 
 from __future__ import annotations
 
-from dataclasses import fields
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.model_provider import DistilConfig, Report, distil, save_student
+from orchestration.generated import (
+    ALBUM_PICTURES,
+    SEED,
+    Album,
+    FactorBatches,
+    albums,
+    held_out,
+    recognition,
+    training,
+)
+from parties.model_provider import (
+    DistilConfig,
+    Report,
+    RgbEmbedder,
+    StudentEmbedder,
+    distil,
+    save_student,
+)
 from parties.model_provider.shipped import SHIPPED_RGB, SHIPPED_STUDENT, load_shipped_rgb, save_rgb
-from parties.model_provider.supervised import FactorBatch, SmallConfig, separate_people, train_small
-from protocol.features import Calibration, FeatureSpec, calibrate
-from scenarios.datasets.face_identity import Person, draw_person
-from scenarios.datasets.synthetic import SyntheticFaces
+from parties.model_provider.supervised import SmallConfig, separate_people, train_small
+from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 
 __all__ = ["main"]
 
-SEED = 7
-PEOPLE = 99_999  # drawn on demand; every training picture shows another person
-PICTURES = 4  # of each person in the discriminant's albums
-ALBUMS = 500
-STUDENT_PICTURES = 2000
-NOT_SHAPE = frozenset({"spots", "hair_phase"})
-MARGIN = 1.1  # bounds are shared by a whole channel, so the file stays small
+ALBUMS: Final = 1500
+CALIBRATION_PICTURES: Final = 2000
+CALIBRATION_BATCH: Final = 50
+MARGIN: Final = 1.1  # bounds are shared by a whole channel, so the file stays small
+REPORT_STEPS: Final = 50
 
 
 @click.command(short_help="Train the networks this package carries.")
-@click.option("--steps", default=400, show_default=True, help="Steps of the RGB network.")
-@click.option("--student-steps", default=200, show_default=True, help="Steps of the student.")
-@click.option("--batch", default=48, show_default=True, help="Pictures per step.")
+@click.option("--steps", default=2000, show_default=True, help="Steps of the RGB network.")
+@click.option("--student-steps", default=800, show_default=True, help="Steps of the student.")
+@click.option("--batch", default=32, show_default=True, help="Pictures per step.")
 @click.option("--student-only", is_flag=True, help="Keep the RGB network that is there.")
-def main(*, steps: int, student_steps: int, batch: int, student_only: bool) -> None:
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=SHIPPED_RGB.parent,
+    help="Where the files go; by default where this package carries them.",
+)
+def main(*, steps: int, student_steps: int, batch: int, student_only: bool, out: Path) -> None:
     """Train the RGB network on identity factors, then its student by distillation."""
-    faces = SyntheticFaces(SEED, training_people=PEOPLE, test_people=0, pictures=PICTURES)
+    shown, judged = training(), held_out()
+    rgb, student = out / SHIPPED_RGB.name, out / SHIPPED_STUDENT.name
     if not student_only:
-        rgb = train_small(_Batches(faces, batch), SmallConfig(steps=steps, seed=SEED), _print)
-        save_rgb(separate_people(rgb, _albums(faces), PICTURES), SHIPPED_RGB)
-    pictures = _pictures(faces, PEOPLE - STUDENT_PICTURES, STUDENT_PICTURES)
-    config = DistilConfig(steps=student_steps, seed=SEED, learning_rate=2e-3)
-    calibration = _compact(calibrate(np.array_split(pictures, 40), "maxabs"))
-    student = distil(
-        pictures,
-        load_shipped_rgb(),
-        FeatureSpec(),
-        config,
-        on_progress=_print,
-        calibration=calibration,
+        _train_rgb(shown, judged, SmallConfig(steps=steps, precision="bfloat16"), batch, rgb)
+    config = DistilConfig(
+        steps=student_steps,
+        batch_size=batch,
+        seed=SEED,
+        learning_rate=2e-3,
+        precision="bfloat16",
     )
+    _train_student(shown, judged, load_shipped_rgb(rgb), config, student)
+    click.echo(f"{rgb}\n{student}")
+
+
+def _train_rgb(shown: Album, judged: Album, config: SmallConfig, batch: int, path: Path) -> None:
+    last: list[Report] = []
+    network = train_small(FactorBatches(shown, batch), config, _printed(last))
+    finished = separate_people(network, albums(ALBUMS).load(), ALBUM_PICTURES)
+    record = {
+        **_record(shown, batch, last[-1]),
+        "config": asdict(config),
+        "discriminant_people": ALBUMS,
+        "held_out": _judged("RGB", finished.embed_pictures, judged),
+    }
+    save_rgb(finished, path, record)
+
+
+def _train_student(
+    shown: Album, judged: Album, teacher: RgbEmbedder, config: DistilConfig, path: Path
+) -> None:
+    spec = FeatureSpec()
+    sample = albums(CALIBRATION_PICTURES // ALBUM_PICTURES).load()
+    calibration = _compact(
+        calibrate(np.array_split(sample, len(sample) // CALIBRATION_BATCH), spec.fusion)
+    )
+    student = distil(
+        shown.load(), teacher, spec, config, on_progress=_printed([]), calibration=calibration
+    )
+
+    def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        protected = FeatureExtractor(spec, calibration, bytes).protect(pictures)
+        return embedder.embed(protected)
+
+    embedder = StudentEmbedder(student)
     student.record["data"] = "synthetic"
-    save_student(student, SHIPPED_STUDENT)
-    click.echo(f"{SHIPPED_RGB}\n{SHIPPED_STUDENT}")
+    student.record["held_out_people"] = _judged("student", embed, judged)
+    save_student(student, path)
 
 
-class _Batches:
-    """Pictures of new people and the directions their factors point in."""
-
-    def __init__(self, faces: SyntheticFaces, size: int) -> None:
-        self._faces, self._size = faces, size
-        sample = np.stack([factors(_person(index)) for index in range(1000)])
-        self._mean, self._deviation = sample.mean(0), sample.std(0) + 1e-6
-        mixing = np.random.default_rng(SEED).standard_normal((sample.shape[1], 128))
-        self._mixing = mixing / np.sqrt(sample.shape[1])
-
-    def __call__(self, step: int) -> FactorBatch:
-        first = step * self._size % (PEOPLE // 2)
-        people = range(first, first + self._size)
-        standard = (np.stack([factors(_person(i)) for i in people]) - self._mean) / self._deviation
-        wanted = np.clip(standard, -3, 3) @ self._mixing
-        return _pictures(self._faces, first, self._size), wanted.astype(np.float32)
+def _record(shown: Album, batch: int, last: Report) -> dict[str, Any]:
+    return {
+        "data": "synthetic",
+        "people": shown.people,
+        "pictures": len(shown),
+        "batch": batch,
+        "loss": round(last.loss, 5),
+        "training_s": round(last.elapsed_s, 1),
+    }
 
 
-def factors(person: Person) -> NDArray[np.float64]:
-    """Flatten what is the same in all pictures of a person."""
-    values = [
-        np.ravel(getattr(person, field.name))
-        for field in fields(person)
-        if field.name not in NOT_SHAPE
+def _judged(
+    name: str, embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]], judged: Album
+) -> dict[str, Any]:
+    """Print how a network recognises people held out of everything, and return it."""
+    starts = range(0, len(judged), CALIBRATION_BATCH)
+    parts = [
+        embed(judged.load(range(start, min(start + CALIBRATION_BATCH, len(judged)))))
+        for start in starts
     ]
-    return np.concatenate(values).astype(np.float64)
-
-
-@lru_cache(maxsize=4096)
-def _person(index: int) -> Person:
-    return draw_person(np.random.default_rng([SEED, 0, index, 0]))
-
-
-def _pictures(faces: SyntheticFaces, first: int, count: int) -> NDArray[np.uint8]:
-    return faces.load([f"train-{index:05d}/00" for index in range(first, first + count)])
-
-
-def _albums(faces: SyntheticFaces) -> NDArray[np.uint8]:
-    """All pictures of some people the training did not show, one person after another."""
-    people = range(PEOPLE // 2, PEOPLE // 2 + ALBUMS)
-    return faces.load([p for i in people for p in faces.pictures_of(f"train-{i:05d}")])
+    found = recognition(np.concatenate(parts))
+    click.echo(f"{name}, {found}")
+    return {name: round(value, 5) for name, value in found._asdict().items()}
 
 
 def _compact(calibration: Calibration) -> Calibration:
@@ -119,12 +152,18 @@ def _half(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values.astype(np.float16).astype(np.float32)
 
 
-def _print(report: Report) -> None:
-    if report.step % 10 == 0:
-        click.echo(
-            f"step {report.step}, loss {report.loss:.4f}, {report.elapsed_s:.0f} s, "
-            f"{report.remaining_s:.0f} s left"
-        )
+def _printed(last: list[Report]) -> Callable[[Report], None]:
+    """Return a watcher that prints now and then, and keeps the last report."""
+
+    def report(found: Report) -> None:
+        last[:] = [found]
+        if found.step % REPORT_STEPS == 0:
+            click.echo(
+                f"step {found.step}, loss {found.loss:.4f}, {found.elapsed_s:.0f} s, "
+                f"{found.remaining_s:.0f} s left"
+            )
+
+    return report
 
 
 if __name__ == "__main__":

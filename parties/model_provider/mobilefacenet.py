@@ -88,9 +88,18 @@ class ConvNorm(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map `[B,source,H,W]` to `[B,target,H/stride,W/stride]`."""
         if self.training:
-            output: Tensor = self.activation(self.norm(self.conv(features)))
-            return output
+            normed = self.norm(self._convolved(features, self.conv.weight))
+            return self.activate(normed) if self._slopes_fixed else self._activated(normed)
         return self.activate(self.linear(features))
+
+    def _activated(self, normed: Tensor) -> Tensor:
+        output: Tensor = self.activation(normed)
+        return output
+
+    @property
+    def _slopes_fixed(self) -> bool:
+        """Whether the PReLU's slopes receive no gradient, which is cheaper; see `fix_slopes`."""
+        return all(not slope.requires_grad for slope in self.activation.parameters())
 
     def linear(self, features: Tensor) -> Tensor:
         """Convolution and norm with frozen statistics, before the activation."""
@@ -100,7 +109,10 @@ class ConvNorm(nn.Module):
             return cast("Tensor", norm(conv(features)))
         gain = norm.weight * torch.rsqrt(variance + norm.eps)
         weight = conv.weight * gain.view(-1, 1, 1, 1)
-        bias = norm.bias - mean * gain
+        return self._convolved(features, weight, norm.bias - mean * gain)
+
+    def _convolved(self, features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        conv = self.conv
         padding = cast("tuple[int, int]", conv.padding)
         stride = cast("tuple[int, int]", conv.stride)
         if conv.groups > 1 and max(stride) > 1:
@@ -119,7 +131,7 @@ class ConvNorm(nn.Module):
 def _in_float32(
     features: Tensor,
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     geometry: tuple[tuple[int, int], tuple[int, int], int],
 ) -> Tensor:
     """Convolve in float32 and return the type that came in.

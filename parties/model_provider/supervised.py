@@ -4,6 +4,9 @@ Generated people come with the numbers they were drawn from. Pointing an embeddi
 numbers (loss 1 − cos) teaches far more per picture than telling a thousand people apart, and
 needs no person twice. What cannot be seen in a picture shrinks towards zero by itself.
 A closed-form discriminant then weighs directions by how well they tell people apart.
+
+Time is what limits such a network, so steps are made cheap: slopes of the PReLU stay where they
+start, which halves the time of a backward pass, and convolutions may run in bfloat16.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
-from parties.model_provider.schedule import OnProgress, Report, one_cycle
+from parties.model_provider.schedule import OnProgress, Precision, Report, one_cycle
 from parties.model_provider.teacher import RgbEmbedder
 
 __all__ = ["SCALING", "FactorBatch", "SmallConfig", "separate_people", "train_small"]
@@ -44,13 +47,15 @@ class SmallConfig:
         width: factor on the channels of the published network.
         dimension: entries of an embedding.
         seed: of the first weights; the batches have their own.
+        precision: of the convolutions; losses, head and weights are always float32.
     """
 
-    steps: int = 400
-    learning_rate: float = 4e-3
+    steps: int = 2000
+    learning_rate: float = 3e-3
     width: float = 0.5
     dimension: int = 128
     seed: int = 7
+    precision: Precision = "float32"
 
 
 def train_small(
@@ -61,7 +66,8 @@ def train_small(
     """Train on `batch(0)`, `batch(1)`, …; the next one is drawn while a step is taken."""
     network = MobileFaceNet(Architecture(dimension=config.dimension, width=config.width))
     initialise(network, config.seed).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=1e-3)
+    trained = _fix_slopes(network)
+    optimiser = torch.optim.AdamW(trained, lr=0.0, weight_decay=1e-3)
     inputs = RgbEmbedder(network, SCALING).inputs
     network.train()
     began, mean = time.monotonic(), float("nan")
@@ -72,7 +78,9 @@ def train_small(
             pending = background.submit(batch, step + 1)
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * one_cycle(step / config.steps)
-            found = network(inputs(pictures))
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+                features = network.features(inputs(pictures))
+            found = network.head(features.float())
             loss = 1 - functional.cosine_similarity(found, torch.from_numpy(wanted)).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -82,6 +90,14 @@ def train_small(
             if on_progress:
                 on_progress(_report(step + 1, mean, time.monotonic() - began, config.steps))
     return RgbEmbedder(network.eval(), SCALING)
+
+
+def _fix_slopes(network: MobileFaceNet) -> list[nn.Parameter]:
+    """Leave the slopes of all PReLU where they are; return what is trained."""
+    for module in network.modules():
+        if isinstance(module, nn.PReLU):
+            module.weight.requires_grad = False
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def _report(step: int, loss: float, elapsed_s: float, steps: int) -> Report:
