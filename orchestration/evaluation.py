@@ -42,7 +42,8 @@ def observe(
         baseline: cosines [P,V] of the unprotected network, where there is one.
 
     Returns:
-        Identities, -1 for probes whose person has no row at their moment; `live` bool[P,N] where
+        Identities, -1 for probes whose person has no row at their moment; `probe_person`, one
+        number per person, strangers too; `live` bool[P,N] where
         the gallery changes; `oracle_match` bool[P,N]; the secure answer beside the oracle's at
         the run's output level; scores only where the scenario opens them, [P,N] or, in a
         verification, [P] of the claimed rows.
@@ -148,11 +149,17 @@ def _unit(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
 
 
 def _identities(plan: RunPlan, gallery: Sequence[str], probes: Sequence[str]) -> Arrays:
-    """Number identities by gallery row; probes of people without a row at their moment get -1."""
+    """Number identities by gallery row; probes of people without a row at their moment get -1.
+
+    `probe_person` numbers strangers too, after the enrolled: intervals resample people.
+    """
     numbers = {name: index for index, name in enumerate(dict.fromkeys(gallery))}
     rows = np.array([numbers[name] for name in gallery], dtype=np.int32)
     people = np.array([numbers.get(name, -1) for name in probes], dtype=np.int32)
-    found: Arrays = {"gallery_identity": rows, "probe_identity": people}
+    for name in probes:
+        numbers.setdefault(name, len(numbers))
+    givers = np.array([numbers[name] for name in probes], dtype=np.int32)
+    found: Arrays = {"gallery_identity": rows, "probe_identity": people, "probe_person": givers}
     live = np.concatenate(
         [np.repeat(current[None] >= 0, count, axis=0) for count, current in moments(plan.steps)]
     )

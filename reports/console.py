@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -17,6 +17,7 @@ __all__ = ["render"]
 
 Row = Mapping[str, Any]
 NOT_MEASURED = "–"
+MINUS = "  minus unprotected"
 HEADS = {
     "secure": "secure",
     "quantised": "quantised",
@@ -38,7 +39,7 @@ def render(summary: Summary) -> RenderableType:
     return Group(
         _heading(summary),
         *_banner(summary["protection"]),
-        _accuracy(summary["accuracy"]),
+        _accuracy(summary["accuracy"], summary["secure_minus_unprotected"]),
         "",
         _facts(summary),
         "",
@@ -66,29 +67,38 @@ def _banner(protection: Row) -> Iterator[Text]:
         yield Text(text, style="bold yellow")
 
 
-def _accuracy(accuracy: Row) -> RenderableType:
+def _accuracy(accuracy: Row, differences: Row | None) -> RenderableType:
     columns = {name: accuracy[name] for name in HEADS if accuracy[name] is not None}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for name in columns:
         table.add_column(HEADS[name], justify="right", no_wrap=True)
     table.add_column("95 % interval of secure", justify="right", style="dim")
-    for name, rates in _accuracy_rows(list(columns.values())):
+    for name, rates, difference in _accuracy_rows(list(columns.values()), differences or {}):
         if any(rate is not None for rate in rates):
             table.add_row(name, *map(_rate, rates), _interval(rates[0]))
+        if difference is not None:
+            others = [""] * (len(columns) - 1)
+            table.add_row(MINUS, _points(difference), *others, _interval(difference), style="dim")
     return table
 
 
-def _accuracy_rows(columns: list[Row]) -> Iterator[tuple[str, list[Row | None]]]:
-    yield "rank-1", [column["rank_1"] for column in columns]
-    yield "rank-5", [column["rank_5"] for column in columns]
-    yield "rank-1 per person", [column["rank_1_per_person"] for column in columns]
+AccuracyRow = tuple[str, list[Row | None], Row | None]
+
+
+def _accuracy_rows(columns: list[Row], minus: Row) -> Iterator[AccuracyRow]:
+    for name in ("rank_1", "rank_5", "rank_1_per_person"):
+        title = name.replace("_", "-", 1).replace("_", " ")
+        yield title, [column[name] for column in columns], minus.get(name)
     for fpir in FPIR_SHOWN:
-        yield f"TPIR at FPIR {100 * fpir:g} %", [_tpir(column, fpir) for column in columns]
+        difference = _at_target(minus.get("tpir_at_fpir", ()), fpir)
+        rates = [_tpir(column, fpir) for column in columns]
+        yield f"TPIR at FPIR {100 * fpir:g} %", rates, difference
     for far in FAR_SHOWN:
-        yield f"TAR at FAR {100 * far:g} %", [_tar(column, far) for column in columns]
-    for name, rates, rate in AT_THRESHOLD:
-        yield f"{name} at the threshold", [_operating(column, rates, rate) for column in columns]
+        difference = _at_target(minus.get("tar_at_far", ()), far)
+        yield f"TAR at FAR {100 * far:g} %", [_tar(column, far) for column in columns], difference
+    for name, part, rate in AT_THRESHOLD:
+        yield f"{name} at the threshold", [_operating(each, part, rate) for each in columns], None
 
 
 def _facts(summary: Summary) -> Table:
@@ -212,8 +222,18 @@ def _rate(rate: Row | None) -> str:
     return NOT_MEASURED if rate is None else f"{100 * rate['value']:.2f} %"
 
 
+def _at_target(differences: Sequence[Row], target: float) -> Row | None:
+    return next((each["difference"] for each in differences if each["target"] == target), None)
+
+
+def _points(difference: Row) -> str:
+    return f"{100 * difference['value']:+.2f}"
+
+
 def _interval(rate: Row | None) -> str:
-    return "" if rate is None else f"{100 * rate['low']:.1f} – {100 * rate['high']:.1f}"
+    if rate is None or rate["low"] is None or rate["high"] is None:
+        return ""
+    return f"{100 * rate['low']:.1f} – {100 * rate['high']:.1f}"
 
 
 def _seconds(value: float) -> str:

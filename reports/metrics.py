@@ -12,45 +12,70 @@ Conventions, used everywhere in this package:
 - ties count against the system: an impostor that equals the mate is ranked before it, and a
   threshold derived from impostor scores must be exceeded, not reached.
 
+Intervals are 95 %. A share of one trial per person, at no threshold or at one that was fixed
+beforehand, has Wilson's; every other rate is resampled over people and strangers, its threshold
+estimated again each time (`reports.intervals`), for this gallery.
+
 What cannot be measured (no probes, no unmated probes) is None, never NaN.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.errors import DataError
-from reports.intervals.quantiles import ROUNDING, fpir_cutoff
-from reports.intervals.wilson import CONFIDENCE, wilson_interval
+from reports.intervals import (
+    Estimate,
+    OpenSearch,
+    PairRate,
+    PairTotals,
+    Share,
+    difference,
+    enough_strangers,
+    estimate,
+    fpir_cutoff,
+    numbered,
+    tail_size,
+)
+from reports.intervals.quantiles import ROUNDING
+from reports.proportions import (
+    PersonMean,
+    Proportion,
+    mean_of,
+    person_mean,
+    proportion,
+    share_of,
+)
 
 __all__ = [
     "UNMATED",
     "Curve",
-    "Decisions",
-    "FoldedAccuracy",
     "OpenSetRate",
     "PersonMean",
     "Proportion",
     "Ranking",
     "TarAtFar",
-    "decision_rates",
-    "fpir_cutoff",
+    "is_mated",
+    "number_probes",
     "open_set_curve",
+    "own_pairs",
+    "pair_rate",
+    "people_of",
     "person_mean",
     "proportion",
     "rank_k",
+    "rank_k_difference",
     "rank_k_per_person",
     "rank_probes",
     "tar_at_far",
+    "tar_of",
     "tpir_at_fpir",
-    "verification_accuracy",
-    "wilson_interval",
+    "tpir_difference",
 ]
 
 Scores = NDArray[Any]
@@ -58,27 +83,7 @@ Identities = NDArray[np.int64]
 Hits = NDArray[np.bool_]
 
 UNMATED = -1
-RESAMPLES = 1000
 BLOCK_ELEMENTS = 4_000_000
-
-
-class Proportion(msgspec.Struct, frozen=True, kw_only=True):
-    """`count` out of `total`, with its Wilson interval; all None when total is 0."""
-
-    count: int
-    total: int
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-class PersonMean(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean over people, each weighing one, with a bootstrap interval over people."""
-
-    people: int
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 class OpenSetRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +91,17 @@ class OpenSetRate(msgspec.Struct, frozen=True, kw_only=True):
 
     Scores must exceed `threshold`; it is None where every score does. `resolved` is False when
     fewer than 1/target unmated probes were searched: the threshold then rests on the single
-    highest impostor.
+    highest impostor. `bounded` is False when there are too few strangers to bound TPIR from below
+    at all (about 3.7/target are needed): the low end of its interval is then no bound.
     """
 
     fpir_target: float
     fpir: Proportion
     tpir: Proportion
+    tpir_per_person: PersonMean
     threshold: float | None
     resolved: bool
+    bounded: bool
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,20 +109,6 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
     fpir: list[float]
     tpir: list[float]
-
-
-class Decisions(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates at the threshold that was really used, from decision bits alone.
-
-    `wrong_entry`: mated probes that also match somebody else. `exact`: probes whose whole row
-    of bits is right.
-    """
-
-    tpir: Proportion
-    fpir: Proportion
-    tpir_per_person: PersonMean
-    wrong_entry: Proportion
-    exact: Proportion
 
 
 class TarAtFar(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,20 +120,12 @@ class TarAtFar(msgspec.Struct, frozen=True, kw_only=True):
     far: Proportion
 
 
-class FoldedAccuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean and standard deviation of per-fold accuracy, each fold's threshold from the rest."""
-
-    mean: float
-    std: float
-    folds: list[float]
-    thresholds: list[float]
-
-
 class Ranking(NamedTuple):
     """What one pass over scores [P, N] leaves for every rank and open-set measure.
 
     `mate` and `impostor`: each probe's best own and best foreign score, -inf where there is
-    none; `ahead`: how many foreign entries reach the mate; `identity`: -1 for unmated probes.
+    none; `ahead`: how many foreign entries reach the mate; `identity`: -1 for unmated probes;
+    `person`: who gave the probe, -1 where that is not known and every probe counts as a person.
     All of length P.
     """
 
@@ -147,59 +133,27 @@ class Ranking(NamedTuple):
     mate: NDArray[np.float64]
     impostor: NDArray[np.float64]
     ahead: NDArray[np.int64]
+    person: Identities
 
     @property
     def mated(self) -> Hits:
         """Which probes are of enrolled people."""
-        return _mated(self.identity)
+        return is_mated(self.identity)
 
 
-def proportion(hits: Hits) -> Proportion:
-    """Return how many of `hits` are true, with the Wilson interval."""
-    count, total = int(np.count_nonzero(hits)), int(hits.size)
-    if total == 0:
-        return Proportion(count=0, total=0)
-    low, high = wilson_interval(count, total)
-    return Proportion(count=count, total=total, value=count / total, low=low, high=high)
-
-
-def person_mean(hits: Hits, identity: Identities) -> PersonMean:
-    """Return the mean of `hits` with every person weighing one, however many probes each has.
-
-    The interval is a percentile bootstrap (fixed seed) over whole people: pictures of one
-    person are not independent observations.
-    """
-    if hits.size == 0:
-        return PersonMean(people=0)
-    _, person = np.unique(identity, return_inverse=True)
-    means = np.bincount(person, weights=hits) / np.bincount(person)
-    generator = np.random.default_rng(0)
-    resampled = generator.choice(means, size=(RESAMPLES, means.size)).mean(axis=1)
-    low, high = np.quantile(resampled, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
-    value = float(means.mean())
-    low, high = min(float(low), value), max(float(high), value)
-    return PersonMean(people=int(means.size), value=value, low=low, high=high)
-
-
-def decision_rates(
-    match: Hits, probe_identity: Identities, gallery_identity: Identities
-) -> Decisions:
-    """Return open-set rates from decision bits [P, N] at the threshold that produced them."""
-    own = _own(probe_identity, gallery_identity)
-    mated = _mated(probe_identity)
-    found: Hits = np.any(match & own, axis=1)[mated]
-    wrong: Hits = np.any(match & ~own, axis=1)
-    return Decisions(
-        tpir=proportion(found),
-        fpir=proportion(wrong[~mated]),
-        tpir_per_person=person_mean(found, probe_identity[mated]),
-        wrong_entry=proportion(wrong[mated]),
-        exact=proportion(np.all(match == own, axis=1)),
-    )
+def people_of(probe_identity: Identities, probe_person: Identities | None) -> Identities:
+    """Return labels of the people of all probes; an unknown stranger is a person of their own."""
+    if probe_person is not None:
+        return probe_person
+    strangers = -1 - np.arange(probe_identity.size)
+    return np.where(is_mated(probe_identity), probe_identity, strangers)
 
 
 def rank_probes(
-    scores: Scores, probe_identity: Identities, gallery_identity: Identities
+    scores: Scores,
+    probe_identity: Identities,
+    gallery_identity: Identities,
+    probe_person: Identities | None = None,
 ) -> Ranking:
     """Compare every probe with every entry, a block of probes at a time to bound memory."""
     probes, entries = scores.shape
@@ -209,12 +163,13 @@ def rank_probes(
     for start in range(0, probes if entries else 0, step):
         block = slice(start, start + step)
         values = scores[block].astype(np.float64)
-        own = _own(probe_identity[block], gallery_identity)
+        own = own_pairs(probe_identity[block], gallery_identity)
         mate[block] = np.where(own, values, -np.inf).max(axis=1)
         foreign = np.where(own, -np.inf, values)
         impostor[block] = foreign.max(axis=1)
         ahead[block] = (foreign >= mate[block, None]).sum(axis=1)
-    return Ranking(probe_identity, mate, impostor, ahead)
+    person = probe_identity if probe_person is None else probe_person
+    return Ranking(probe_identity, mate, impostor, ahead, person)
 
 
 def rank_k(ranking: Ranking, k: int = 1) -> Proportion:
@@ -222,7 +177,7 @@ def rank_k(ranking: Ranking, k: int = 1) -> Proportion:
 
     Only entries of *other* people can push the mate down, and equal scores do.
     """
-    return proportion(_within(ranking, k)[ranking.mated])
+    return proportion(_within(ranking, k)[ranking.mated], ranking.identity[ranking.mated])
 
 
 def rank_k_per_person(ranking: Ranking, k: int = 1) -> PersonMean:
@@ -241,18 +196,65 @@ def tpir_at_fpir(
     mated = ranking.mated
     if not mated.any() or mated.all():
         return None
-    strangers, mate = ranking.impostor[~mated], ranking.mate[mated]
-    cutoff = fpir_cutoff(strangers, fpir)
-    found = mate > cutoff
-    if first_rank_only:
-        found &= mate > ranking.impostor[mated]
+    (search,) = _searches((ranking,), fpir, first_rank_only=first_rank_only)
+    cutoff = fpir_cutoff(search.impostor, fpir)
+    whole, mean = (estimate(replace(search, per_person=one)) for one in (False, True))
+    found, alarms = search.mate > cutoff, np.count_nonzero(search.impostor > cutoff)
+    people, strangers = search.strata
     return OpenSetRate(
         fpir_target=fpir,
-        fpir=proportion(strangers > cutoff),
-        tpir=proportion(found),
+        fpir=share_of(int(alarms), search.impostor.size, None),
+        tpir=share_of(int(np.count_nonzero(found)), found.size, whole),
+        tpir_per_person=mean_of(people, mean),
         threshold=_finite(cutoff),
-        resolved=fpir * strangers.size >= 1 - ROUNDING,
+        resolved=fpir * search.impostor.size >= 1 - ROUNDING,
+        bounded=enough_strangers(strangers, fpir),
     )
+
+
+def rank_k_difference(
+    one: Ranking, other: Ranking, k: int = 1, *, per_person: bool = False
+) -> Estimate | None:
+    """Return one rank-k minus the other on the same probes, paired over people."""
+    mated = one.mated
+    if not mated.any():
+        return None
+    hits = (_within(ranking, k)[mated] for ranking in (one, other))
+    return difference(*(Share(one.identity[mated], hit, per_person) for hit in hits))
+
+
+def tpir_difference(
+    one: Ranking,
+    other: Ranking,
+    fpir: float,
+    *,
+    first_rank_only: bool = False,
+    per_person: bool = False,
+) -> Estimate | None:
+    """Return one TPIR minus the other on the same probes, paired, each at its own threshold."""
+    if not one.mated.any() or one.mated.all():
+        return None
+    searches = _searches((one, other), fpir, first_rank_only=first_rank_only)
+    return difference(*(replace(search, per_person=per_person) for search in searches))
+
+
+def _searches(
+    rankings: tuple[Ranking, ...], fpir: float, *, first_rank_only: bool
+) -> list[OpenSearch]:
+    """Return what is resampled of rankings of the same probes."""
+    mated = rankings[0].mated
+    stranger = rankings[0].person[~mated]
+    if np.any(stranger == UNMATED):  # nobody knows whose they are: name them by their scores
+        order = np.lexsort([ranking.impostor[~mated] for ranking in rankings])
+        stranger = np.argsort(order)
+    found = []
+    for ranking in rankings:
+        mate = ranking.mate[mated]
+        if first_rank_only:
+            mate = np.where(mate > ranking.impostor[mated], mate, -np.inf)
+        person, impostor = ranking.identity[mated], ranking.impostor[~mated]
+        found.append(OpenSearch(person, mate, stranger, impostor, fpir))
+    return found
 
 
 def open_set_curve(ranking: Ranking) -> Curve | None:
@@ -273,65 +275,98 @@ def tar_at_far(
     gallery_identity: Identities,
     far: float,
     live: Hits | None = None,
+    probe_person: Identities | None = None,
 ) -> TarAtFar | None:
     """Return TAR at an all-pairs FAR over every probe x entry pair; None without both kinds.
 
     With `live` [P, N] only pairs of a probe and a row that was in the gallery then count.
     """
-    own = _own(probe_identity, gallery_identity)
-    met = np.ones_like(own) if live is None else live
-    genuine, impostors = scores[own & met], scores[~own & met]
-    if genuine.size == 0 or impostors.size == 0:
-        return None
-    cutoff = fpir_cutoff(impostors, far)
+    rate = pair_rate(scores, probe_identity, gallery_identity, far, live, probe_person)
+    return None if rate is None else tar_of(rate)
+
+
+def tar_of(rate: PairRate) -> TarAtFar:
+    """Return TAR at the FAR of a rate, with its interval."""
+    cutoff = rate.bound
+    alarms = int(np.count_nonzero(rate.impostor > cutoff))
     return TarAtFar(
-        far_target=far,
+        far_target=rate.far,
         threshold=_finite(cutoff),
-        tar=proportion(genuine > cutoff),
-        far=proportion(impostors > cutoff),
+        tar=share_of(
+            int(np.count_nonzero(rate.genuine > cutoff)), rate.genuine.size, estimate(rate)
+        ),
+        far=share_of(alarms, rate.pairs, None),
     )
 
 
-def verification_accuracy(
-    scores: Sequence[float] | NDArray[Any],
-    same: Sequence[bool] | NDArray[np.bool_],
-    folds: int = 10,
-) -> FoldedAccuracy:
-    """Return pair accuracy in the manner of LFW View 2.
+def pair_rate(
+    scores: Scores,
+    probe_identity: Identities,
+    gallery_identity: Identities,
+    far: float,
+    live: Hits | None = None,
+    probe_person: Identities | None = None,
+) -> PairRate | None:
+    """Return what is resampled of the pairs of a search; None without pairs of both kinds.
 
-    Pairs are cut into `folds` consecutive blocks, as the pair list orders them; each block
-    is judged with the threshold that is best on all the others.
-
-    Raises:
-        DataError: there are fewer pairs than folds, fewer than two folds, or scores and labels
-            differ in number.
+    People who are enrolled are drawn together with their rows, strangers on their own.
     """
-    values, labels = np.asarray(scores, dtype=np.float64), np.asarray(same, dtype=np.bool_)
-    if values.size != labels.size or not 2 <= folds <= values.size:
-        raise DataError(f"{values.size} scores, {labels.size} labels and {folds} folds do not fit")
-    accuracies, thresholds = [], []
-    for held_out in np.array_split(np.arange(values.size), folds):
-        rest = np.ones(values.size, dtype=np.bool_)
-        rest[held_out] = False
-        threshold = _best_threshold(values[rest], labels[rest])
-        accuracies.append(float(((values[held_out] > threshold) == labels[held_out]).mean()))
-        thresholds.append(threshold)
-    return FoldedAccuracy(
-        mean=float(np.mean(accuracies)),
-        std=float(np.std(accuracies)),
-        folds=accuracies,
-        thresholds=thresholds,
+    own = own_pairs(probe_identity, gallery_identity)
+    met = np.ones_like(own) if live is None else live
+    genuine, impostors = own & met, ~own & met
+    if not genuine.any() or not impostors.any():
+        return None
+    rows, enrolled = numbered(gallery_identity)
+    probes, strangers = number_probes(probe_identity, gallery_identity, probe_person)
+    count = int(np.count_nonzero(impostors))
+    if count > tail_size(far, count):
+        kept = tail_size(far, count)
+        impostors &= scores >= np.partition(scores[impostors], count - kept)[count - kept]
+    first, second = np.nonzero(impostors)
+    return PairRate(
+        genuine=scores[genuine],
+        owner=probes[np.nonzero(genuine)[0]],
+        impostor=scores[impostors],
+        first=probes[first],
+        second=rows[second],
+        people=(enrolled, strangers) if strangers else (enrolled,),
+        far=far,
+        totals=_totals(probes, rows, enrolled + strangers, live),
     )
 
 
-def _own(probe_identity: Identities, gallery_identity: Identities) -> Hits:
+def number_probes(
+    probe_identity: Identities, gallery_identity: Identities, probe_person: Identities | None
+) -> tuple[Identities, int]:
+    """Return who gave each probe, as numbers: enrolled people first; and how many are strangers."""
+    enrolled, mated = np.unique(gallery_identity), is_mated(probe_identity)
+    stranger, strangers = numbered(people_of(probe_identity, probe_person)[~mated])
+    found = np.empty(mated.size, dtype=np.int64)
+    found[mated] = np.searchsorted(enrolled, probe_identity[mated])
+    found[~mated] = enrolled.size + stranger
+    return found, strangers
+
+
+def _totals(probes: Identities, rows: Identities, people: int, live: Hits | None) -> PairTotals:
+    left, right = (
+        np.bincount(side, minlength=people).astype(np.float64) for side in (probes, rows)
+    )
+    if live is None:
+        return PairTotals(left, right)
+    met = np.zeros((people, people))
+    np.add.at(met, (probes[:, None], rows[None, :]), live)
+    return PairTotals(left, right, met=met)
+
+
+def own_pairs(probe_identity: Identities, gallery_identity: Identities) -> Hits:
     """Return which pairs [P, N] are of one person."""
     own: Hits = probe_identity[:, None] == gallery_identity[None, :]
-    own &= _mated(probe_identity)[:, None]
+    own &= is_mated(probe_identity)[:, None]
     return own
 
 
-def _mated(identity: Identities) -> Hits:
+def is_mated(identity: Identities) -> Hits:
+    """Return which probes are of people with a row in the gallery."""
     mated: Hits = np.not_equal(identity, UNMATED)
     return mated
 
@@ -343,19 +378,3 @@ def _within(ranking: Ranking, k: int) -> Hits:
 
 def _finite(cutoff: float) -> float | None:
     return cutoff if math.isfinite(cutoff) else None
-
-
-def _best_threshold(scores: NDArray[np.float64], same: Hits) -> float:
-    """Return the midpoint threshold with the highest accuracy (the lowest one among equals)."""
-    order = np.argsort(scores, kind="stable")
-    ordered, labels = scores[order], same[order]
-    below_different = np.concatenate([[0], np.cumsum(~labels)])
-    below_same = np.concatenate([[0], np.cumsum(labels)])
-    right = below_different + (labels.sum() - below_same)
-    usable = np.concatenate([[True], ordered[1:] > ordered[:-1], [True]])
-    cut = int(np.argmax(np.where(usable, right, -1)))
-    if cut == 0:
-        return float(ordered[0]) - 1.0
-    if cut == len(ordered):
-        return float(ordered[-1]) + 1.0
-    return float((ordered[cut - 1] + ordered[cut]) / 2)

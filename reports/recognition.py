@@ -8,54 +8,86 @@ Protocols:
 - open set: the first picture of everybody with several is enrolled, their other pictures are
   mated probes, and people with a single picture are strangers.
 
-Intervals are 95 %: Wilson where trials count one by one, a bootstrap over people where pictures
-of one person would count as independent otherwise.
+Intervals are 95 % and resample people, and strangers on their own, each time with the threshold
+estimated again (`reports.intervals`). They are for this gallery: which picture is enrolled, and
+whose, stays as it is.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.all_pairs import AllPairs, tar_over_all_pairs
+from reports.intervals import FoldedPairs, PairRate, estimate
 from reports.metrics import (
     UNMATED,
-    FoldedAccuracy,
     OpenSetRate,
     PersonMean,
     Proportion,
+    Ranking,
     TarAtFar,
-    fpir_cutoff,
-    person_mean,
-    proportion,
     rank_k,
     rank_k_per_person,
     rank_probes,
+    tar_of,
     tpir_at_fpir,
-    verification_accuracy,
 )
+from reports.proportions import share_of
+from reports.verification import FoldedAccuracy, verification_accuracy
 
 __all__ = [
-    "AllPairs",
+    "FPIRS",
     "ClosedSet",
     "OpenSet",
+    "PairList",
     "PairResult",
     "PeopleResult",
+    "closed_ranking",
+    "folded_pairs",
     "judge_pairs",
     "judge_people",
-    "tar_over_all_pairs",
+    "list_rate",
+    "open_ranking",
 ]
 
 Units = NDArray[np.float32]
 Identities = NDArray[np.int64]
 
-PAIR_FARS: Final = (1e-3, 1e-4, 1e-5)
 FPIRS: Final = (0.01, 0.001)
-BLOCK: Final = 512
-RESOLVED: Final = 10  # impostor pairs beyond a threshold, below which a rate says little
+LIST_FAR: Final = 1e-3
+
+
+class PairList(NamedTuple):
+    """Cosines of a list of pairs.
+
+    Attributes:
+        name: the protocol.
+        scores: [P].
+        same: which pairs are of one person, [P].
+        folds: how many consecutive blocks.
+        first: the person of each pair's one picture, as numbers from 0, [P]; None where nobody is
+            named: every pair then counts as independent.
+        second: the person of the other picture.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    same: NDArray[np.bool_]
+    folds: int
+    first: Identities | None = None
+    second: Identities | None = None
+
+    @property
+    def people(self) -> tuple[Identities, Identities, int]:
+        """Who is in each pair, and how many people there are."""
+        if self.first is None or self.second is None:
+            one = np.arange(self.same.size)
+            return one, one, self.same.size
+        return self.first, self.second, 1 + int(max(self.first.max(), self.second.max()))
 
 
 class PairResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +96,8 @@ class PairResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: the protocol.
         accuracy: mean and deviation over folds.
-        pooled: pairs judged rightly in their folds, with the Wilson interval.
+        pooled: pairs judged rightly in their folds.
+        people: how many are named; None where nobody is, and pairs count as independent.
         tar: TAR at FAR 1e-3 within the list; None where the list has no such pairs.
         shared_people: people of the list the network was adapted on.
     """
@@ -72,20 +105,10 @@ class PairResult(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     pairs: int
     accuracy: FoldedAccuracy
+    people: int | None
     pooled: Proportion
     tar: TarAtFar | None
     shared_people: int
-
-
-class AllPairs(msgspec.Struct, frozen=True, kw_only=True):
-    """TAR over all pairs of pictures, and the same with every person weighing one.
-
-    Pairs of one person are not independent, and a person with many pictures gives most of them:
-    the interval to quote is that of `per_person`.
-    """
-
-    rate: TarAtFar
-    per_person: PersonMean
 
 
 class ClosedSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +122,12 @@ class ClosedSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenSet(msgspec.Struct, frozen=True, kw_only=True):
-    """Detection and identification rates; the mate must be first and exceed the threshold.
-
-    Attributes:
-        per_person: the same rates with every person weighing one, in the order of `rates`.
-    """
+    """Detection and identification rates; the mate must be first and exceed the threshold."""
 
     gallery: int
     mated: int
     unmated: int
     rates: list[OpenSetRate]
-    per_person: list[PersonMean]
 
 
 class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,149 +140,105 @@ class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
     open_set: OpenSet | None
 
 
-def judge_pairs(
-    name: str,
-    scores: NDArray[np.float64],
-    same: NDArray[np.bool_],
-    folds: int,
-    shared_people: int = 0,
-) -> PairResult:
+def judge_pairs(pairs: PairList, shared_people: int = 0) -> PairResult:
     """Return the results of a pair list.
 
     Raises:
         DataError: fewer pairs than folds.
     """
-    accuracy = verification_accuracy(scores, same, folds)
-    right = [
-        (scores[block] > threshold) == same[block]
-        for block, threshold in zip(
-            np.array_split(np.arange(same.size), folds), accuracy.thresholds, strict=True
-        )
-    ]
+    accuracy = verification_accuracy(pairs.scores, pairs.same, pairs.folds)
+    folded, rate = folded_pairs(pairs), list_rate(pairs)
+    above = pairs.scores > np.array(accuracy.thresholds)[folded.fold]
+    count = int(np.count_nonzero(above == pairs.same))
     return PairResult(
-        name=name,
-        pairs=int(same.size),
+        name=pairs.name,
+        pairs=int(pairs.same.size),
         accuracy=accuracy,
-        pooled=proportion(np.concatenate(right)),
-        tar=_rate(scores[same], scores[~same], 1e-3),
+        people=None if pairs.first is None else pairs.people[2],
+        pooled=share_of(count, pairs.same.size, estimate(folded)),
+        tar=None if rate is None else tar_of(rate),
         shared_people=shared_people,
+    )
+
+
+def folded_pairs(pairs: PairList) -> FoldedPairs:
+    """Return what is resampled of a list's accuracy."""
+    first, second, people = pairs.people
+    blocks = np.array_split(np.arange(pairs.same.size), pairs.folds)
+    fold = np.repeat(np.arange(pairs.folds), [block.size for block in blocks])
+    return FoldedPairs(pairs.scores, pairs.same, fold, first, second, people)
+
+
+def list_rate(pairs: PairList) -> PairRate | None:
+    """Return what is resampled of TAR within a list; None where it has too few pairs for it."""
+    first, second, people = pairs.people
+    same = pairs.same
+    if not same.any() or np.count_nonzero(~same) * LIST_FAR < 1:
+        return None
+    return PairRate(
+        genuine=pairs.scores[same],
+        owner=first[same],
+        impostor=pairs.scores[~same],
+        first=first[~same],
+        second=second[~same],
+        people=(people,),
+        far=LIST_FAR,
     )
 
 
 def judge_people(units: Units, person: Identities) -> PeopleResult:
     """Return the results of unit embeddings [N, d] of people [N]."""
-    _, first, counts = np.unique(person, return_index=True, return_counts=True)
+    first = np.unique(person, return_index=True)[1]
     return PeopleResult(
         people=int(first.size),
         pictures=int(person.size),
         all_pairs=tar_over_all_pairs(units, person),
-        closed_set=_closed_set(units, person, first),
-        open_set=_open_set(units, person, first, counts),
+        closed_set=_closed_set(closed_ranking(units, person), first.size),
+        open_set=_open_set(open_ranking(units, person)),
     )
 
 
-def _closed_set(units: Units, person: Identities, first: NDArray[np.intp]) -> ClosedSet | None:
+def closed_ranking(units: Units, person: Identities) -> Ranking | None:
+    """Return the search of everybody's later pictures among their first; None without any."""
+    first = np.unique(person, return_index=True)[1]
     probes = np.setdiff1d(np.arange(person.size), first)
     if probes.size == 0:
         return None
-    ranking = rank_probes(units[probes] @ units[first].T, person[probes], person[first])
-    return ClosedSet(
-        gallery=int(first.size),
-        probes=int(probes.size),
-        rank_1=rank_k(ranking, 1),
-        rank_5=rank_k(ranking, 5),
-        rank_1_per_person=rank_k_per_person(ranking),
-    )
+    return rank_probes(units[probes] @ units[first].T, person[probes], person[first])
 
 
-def _open_set(
-    units: Units, person: Identities, first: NDArray[np.intp], counts: NDArray[np.intp]
-) -> OpenSet | None:
+def open_ranking(units: Units, person: Identities) -> Ranking | None:
+    """Return the search among people with several pictures; None without any, or strangers."""
+    _, first, counts = np.unique(person, return_index=True, return_counts=True)
     gallery, single = first[counts > 1], first[counts == 1]
     mated = np.setdiff1d(np.arange(person.size), first)
     if gallery.size == 0 or single.size == 0:
         return None
     probes = np.concatenate([mated, single])
     identity = np.concatenate([person[mated], np.full(single.size, UNMATED)])
-    ranking = rank_probes(units[probes] @ units[gallery].T, identity, person[gallery])
-    found = (tpir_at_fpir(ranking, fpir, first_rank_only=True) for fpir in FPIRS)
-    rates = [rate for rate in found if rate is not None]
-    mate, impostor = ranking.mate[ranking.mated], ranking.impostor[ranking.mated]
-    hits = [(mate > impostor) & (mate > _bound(rate)) for rate in rates]
-    return OpenSet(
-        gallery=int(gallery.size),
-        mated=int(mated.size),
-        unmated=int(single.size),
-        rates=rates,
-        per_person=[person_mean(hit, person[mated]) for hit in hits],
-    )
+    return rank_probes(units[probes] @ units[gallery].T, identity, person[gallery], person[probes])
 
 
-def tar_over_all_pairs(units: Units, person: Identities) -> list[AllPairs]:
-    """Return TAR at each FAR over all pairs of pictures; memory grows with N, not with N^2.
-
-    Only as many of the highest impostor scores are kept as the largest FAR needs. A FAR that
-    leaves fewer than ten impostor pairs is left out.
-    """
-    total = person.size * (person.size - 1) // 2
-    keep = math.ceil(max(PAIR_FARS) * total) + 1
-    genuine: list[NDArray[np.float32]] = []
-    owners: list[Identities] = []
-    highest, impostors = np.empty(0, np.float32), 0
-    for start in range(0, person.size, BLOCK):
-        block = units[start : start + BLOCK] @ units[start:].T
-        own = person[start : start + BLOCK, None] == person[None, start:]
-        later = np.arange(block.shape[1])[None] > np.arange(len(block))[:, None]
-        genuine.append(block[own & later])
-        owners.append(person[start + np.nonzero(own & later)[0]])
-        foreign = block[~own & later]
-        impostors += foreign.size
-        highest = np.concatenate([highest, foreign])
-        if highest.size > keep:
-            highest = np.partition(highest, highest.size - keep)[-keep:]
-    mates, owner = np.concatenate(genuine), np.concatenate(owners)
-    if mates.size == 0:
-        return []
-    ordered = np.sort(highest)[::-1]
-    return [
-        _tail_rate(mates, owner, ordered, impostors, far)
-        for far in PAIR_FARS
-        if far * impostors >= RESOLVED
-    ]
-
-
-def _tail_rate(
-    mates: NDArray[np.float32],
-    owner: Identities,
-    highest: NDArray[np.float32],
-    impostors: int,
-    far: float,
-) -> AllPairs:
-    """Return the rate at a threshold taken from the sorted highest impostor scores."""
-    cutoff = float(highest[math.floor(far * impostors)])
-    beyond = int(np.count_nonzero(highest > cutoff))
-    rate = TarAtFar(
-        far_target=far,
-        threshold=cutoff,
-        tar=proportion(mates > cutoff),
-        far=Proportion(count=beyond, total=impostors, value=beyond / impostors),
-    )
-    return AllPairs(rate=rate, per_person=person_mean(mates > cutoff, owner))
-
-
-def _rate(
-    genuine: NDArray[np.float64], impostors: NDArray[np.float64], far: float
-) -> TarAtFar | None:
-    if genuine.size == 0 or impostors.size * far < 1:
+def _closed_set(ranking: Ranking | None, gallery: int) -> ClosedSet | None:
+    if ranking is None:
         return None
-    cutoff = fpir_cutoff(impostors, far)
-    return TarAtFar(
-        far_target=far,
-        threshold=cutoff if math.isfinite(cutoff) else None,
-        tar=proportion(genuine > cutoff),
-        far=proportion(impostors > cutoff),
+    return ClosedSet(
+        gallery=gallery,
+        probes=int(ranking.mate.size),
+        rank_1=rank_k(ranking, 1),
+        rank_5=rank_k(ranking, 5),
+        rank_1_per_person=rank_k_per_person(ranking),
     )
 
 
-def _bound(rate: OpenSetRate) -> float:
-    return -math.inf if rate.threshold is None else rate.threshold
+def _open_set(ranking: Ranking | None) -> OpenSet | None:
+    if ranking is None:
+        return None
+    found = (tpir_at_fpir(ranking, fpir, first_rank_only=True) for fpir in FPIRS)
+    mated = ranking.mated
+    return OpenSet(
+        gallery=int(np.unique(ranking.identity[mated]).size),
+        mated=int(np.count_nonzero(mated)),
+        unmated=int(np.count_nonzero(~mated)),
+        rates=[rate for rate in found if rate is not None],
+    )

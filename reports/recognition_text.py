@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports.comparison import Difference
+from reports.intervals import Estimate
 from reports.metrics import PersonMean, Proportion
 from reports.recognition import PairResult, PeopleResult
 
-__all__ = ["rate_text", "recognition_lines"]
+__all__ = ["difference_lines", "points_text", "rate_text", "recognition_lines"]
 
 WIDTH = 44
 
@@ -56,10 +58,28 @@ def _people_lines(people: PeopleResult) -> Iterator[str]:
         yield _line("rank-5", rate_text(closed.rank_5))
     if people.open_set is not None:
         opened = people.open_set
-        for rate, mean in zip(opened.rates, opened.per_person, strict=True):
+        for rate in opened.rates:
             name = f"TPIR at FPIR {100 * rate.fpir_target:g} %, {opened.gallery:,} enrolled"
-            yield _line(name, rate_text(rate.tpir) + ("" if rate.resolved else ", too few probes"))
-            yield _line("  mean over people", rate_text(mean))
+            open_end = "" if rate.bounded else f", low end open: {opened.unmated:,} strangers"
+            yield _line(name, rate_text(rate.tpir) + open_end)
+            yield _line("  mean over people", rate_text(rate.tpir_per_person) + open_end)
+
+
+def difference_lines(one: str, other: str, found: Sequence[Difference]) -> list[str]:
+    """Return one line per difference of two networks, in points with the paired interval."""
+    lines = ["", f"{one} minus {other}, points, on the same pictures"]
+    for line in found:
+        lines.append(_line(line.measure, points_text(line.difference)))
+        if line.per_person is not None:
+            lines.append(_line("  mean over people", points_text(line.per_person)))
+    return lines
+
+
+def points_text(found: Estimate) -> str:
+    """Return `-2.02 (-2.80 to -1.37)`: points of per cent and the 95 % interval."""
+    if found.low is None or found.high is None:
+        return f"{100 * found.value:+.2f}"
+    return f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
 
 
 def _line(name: str, value: str) -> str:

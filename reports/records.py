@@ -52,7 +52,7 @@ FAILED = "failed.json"
 MAX_OBSERVATIONS_BYTES = 16 << 30
 IDENTITIES = ("gallery_identity", "probe_identity")
 ORACLE = "oracle_match"
-LIVE, CLAIMS = "live", "claimed_row"
+LIVE, CLAIMS, PEOPLE = "live", "claimed_row", "probe_person"
 ANSWERS = ("match", "any", "count", "identity", "verified")
 SCORES = ("secure_scores", "oracle_scores", "protected_scores", "baseline_scores")
 
@@ -154,11 +154,11 @@ class RunFiles(NamedTuple):
 
     `observations` holds the arrays of `observations.npz`, checked to agree on P probes and N
     entries (row numbers ever given out): gallery_identity int64[N]; probe_identity int64[P] with
-    -1 for people without a row when they are searched; where the gallery changes live bool[P,N],
-    the rows each probe met; oracle_match bool[P,N]; the answer at the output level as secure_X
-    beside oracle_X; in a verification claimed_row int[P]; and, where the scenario opens scores,
-    secure_scores, oracle_scores, protected_scores and (with a baseline) baseline_scores, [P,N]
-    or, in a verification, [P].
+    -1 for people without a row when searched; probe_person int[P], one number per person (not in
+    old runs); where the gallery changes live bool[P,N], the rows each probe met; oracle_match
+    bool[P,N]; the answer at the output level as secure_X beside oracle_X; in a verification
+    claimed_row int[P]; and, where the scenario opens scores, secure_scores, oracle_scores,
+    protected_scores and (with a baseline) baseline_scores, [P,N] or, in a verification, [P].
     """
 
     path: Path
@@ -277,10 +277,10 @@ def _check_answers(arrays: Arrays, shape: tuple[int, int], path: Path) -> None:
     for name in (ORACLE, "secure_match", LIVE):
         if name in arrays:
             _check(arrays, name, "b", shape, path)
-    for name, kinds in (("any", "b"), ("verified", "b"), ("count", "iu")):
-        for side in ("secure", "oracle"):
-            if f"{side}_{name}" in arrays:
-                _check(arrays, f"{side}_{name}", kinds, shape[:1], path)
+    for name, kinds in (("any", "b"), ("verified", "b"), ("count", "iu"), (PEOPLE, "iu")):
+        for array in (name, f"secure_{name}", f"oracle_{name}"):
+            if array in arrays:
+                _check(arrays, array, kinds, shape[:1], path)
     for name in ("secure_identity", "oracle_identity", CLAIMS):
         if name in arrays:
             _check_rows(arrays, name, shape, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reports.metrics import wilson_interval
+from reports.intervals import wilson_interval
 
 __all__ = ["recovery_lines"]
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from protocol.errors import DataError
-from reports.accuracy import FPIR_TARGETS, Column, accuracy_columns
+from reports.accuracy import Column, accuracy_columns, accuracy_differences
 from reports.answers import answer_bits, answer_of, score_bits
 from reports.audit.record import read_audit
 from reports.checks import run_checks
@@ -84,6 +84,7 @@ def summarise(run: RunFiles) -> dict[str, Any]:
         "run": _run(run),
         "checks": run_checks(run),
         "accuracy": columns,
+        "secure_minus_unprotected": accuracy_differences(run.observations),
         "latency": latency_summary(run.events, run.record),
         "traffic": traffic_summary(run.events, run.probes, run.entries),
         "protection": run.record.protection,
@@ -131,11 +132,21 @@ def _run(run: RunFiles) -> dict[str, Any]:
 def _warnings(run: RunFiles, columns: Mapping[str, Column | None]) -> Iterator[str]:
     """Yield what a reader must know before quoting an open-set rate."""
     unmated = int(np.count_nonzero(run.observations["probe_identity"] == UNMATED))
-    coarse = [fpir for fpir in FPIR_TARGETS if 0 < unmated < 1 / fpir]
     secure = columns["secure"]
-    if coarse and secure is not None and secure.tpir_at_fpir:
-        targets = ", ".join(f"{100 * fpir:g} %" for fpir in coarse)
-        yield f"{unmated} unmated probes are too few to resolve FPIR {targets}."
+    rates = [] if secure is None or unmated == 0 else secure.tpir_at_fpir
+    coarse = [rate.fpir_target for rate in rates if not rate.resolved]
+    if coarse:
+        yield f"{unmated} unmated probes are too few to resolve FPIR {_listed(coarse)}."
+    unbounded = [rate.fpir_target for rate in rates if not rate.bounded]
+    if unbounded:
+        yield (
+            f"At FPIR {_listed(unbounded)} the strangers are too few to bound TPIR from below: the "
+            "low end of its interval is no bound."
+        )
+
+
+def _listed(targets: list[float]) -> str:
+    return ", ".join(f"{100 * target:g} %" for target in targets)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -16,11 +16,13 @@ import pytest
 
 from orchestration.audit.leaks.table import leaks_markdown, unrecorded
 from orchestration.cli.auditing import audited
+from orchestration.cli.evaluate import network
 from protocol.search.policies import policy_named, policy_names
 from reports.policy_text import policy_markdown
 from reports.processors import Measured, measured, processors_markdown, ratio_range
 
 DOCS = Path(__file__).parent.parent / "docs"
+KEYS = {"bin": "bin_file"}
 SELF_TEST = DOCS / "results" / "audit-self-test.json"
 
 
@@ -77,6 +79,33 @@ def test_the_recorded_self_test_caught_every_leak_there_is_and_raised_no_alarm()
     assert unrecorded(result) == []
     honest = {(row["protocol"], row["seed"]) for row in result["honest"] if row["passed"]}
     assert honest == {(name, seed) for name in audited() for seed in range(1, 21)}
+
+
+def printed_commands() -> dict[str, str]:
+    page = (DOCS / "results" / "recognition.md").read_text(encoding="utf-8")
+    return dict(
+        re.findall(r"^\| `(recognition-[\w-]+\.json)` \| `([^`]+)` \|$", page, re.MULTILINE)
+    )
+
+
+def test_every_recognition_result_has_its_command_on_the_page() -> None:
+    files = {path.name for path in (DOCS / "results").glob("recognition-*.json")}
+    assert files == set(printed_commands())
+
+
+@pytest.mark.parametrize(("file", "command"), printed_commands().items())
+def test_a_result_was_made_by_the_command_printed_beside_it(file: str, command: str) -> None:
+    result = json.loads((DOCS / "results" / file).read_text(encoding="utf-8"))
+    wanted = network.make_context("network", command.split()).params
+    asked = result["asked"]
+    assert {key: asked[key] for key in asked} == {key: wanted[KEYS.get(key, key)] for key in asked}
+    named = [asked[key] for key in ("network", "crossfit", "against") if asked.get(key)]
+    judged = result.get("networks")
+    if judged is None:  # from before files told which network it was: its notes name it
+        assert all(any(note.startswith(f"{name}:") for note in result["notes"]) for name in named)
+        return
+    assert [found["name"] for found in judged] == named
+    assert all(re.fullmatch(r"[0-9a-f]{64}", found["sha256"]) for found in judged)
 
 
 @pytest.mark.parametrize("change", [{"caught": False}, {"check": "canaries"}, {"leak": "other"}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ RGB = {
     "casia": "MobileFaceNet trained on CASIA-WebFace, whose overlap with LFW is not known here",
 }
 _STORED = "stored:"
+_WEIGHTS = "weights/mobilefacenet_{}.npz"
 
 
 class Source(NamedTuple):
@@ -45,6 +47,8 @@ class Source(NamedTuple):
         embed: pictures to embeddings; None where embeddings are stored.
         record: how a student was trained.
         path: its file; None where the name says it all.
+        sha256: of the file of weights or stored embeddings, so that a result names exactly what
+            was judged; None where there is no such file.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Source(NamedTuple):
     embed: Embedder | None
     record: dict[str, Any]
     path: Path | None = None
+    sha256: str | None = None
 
 
 def with_pixel_noise(source: Source, epsilon: float) -> Source:
@@ -84,9 +89,12 @@ def open_source(name: str, root: Path | None) -> Source:
         ScenarioError: no such network.
     """
     if name in RGB:
-        return Source(name, RGB[name], None, load_teacher(name, root).embed_pictures, {})
+        network = load_teacher(name, root)
+        digest = None if root is None else _sha256(root / _WEIGHTS.format(name))
+        return Source(name, RGB[name], None, network.embed_pictures, {}, sha256=digest)
     if name.startswith(_STORED) and name[len(_STORED) :] in RGB:
-        return Source(name, RGB[name[len(_STORED) :]], None, None, {})
+        digest = None if root is None else _sha256(_stored_file(name, root))
+        return Source(name, RGB[name[len(_STORED) :]], None, None, {}, sha256=digest)
     path = Path(name).expanduser()
     if name == "shipped":
         from parties.model_provider.shipped import SHIPPED_STUDENT
@@ -113,7 +121,20 @@ def _student(path: Path) -> Source:
         lambda pictures: student.embed(extractor.protect(pictures)),
         dict(student.record),
         path,
+        _sha256(path),
     )
+
+
+def _sha256(path: Path) -> str | None:
+    """Return the digest of a file; None where there is none, which its reader then reports."""
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _stored_file(name: str, root: Path) -> Path:
+    return root / "data" / "lfw" / f"embeddings_mobilefacenet_{name.removeprefix(_STORED)}.npz"
 
 
 def embed_all(
@@ -149,7 +170,7 @@ def stored_embeddings(name: str, root: Path | None, *, mirror: bool) -> dict[str
     if root is None:
         raise DataError("stored embeddings need BAUTA_DATA, which is not set", where=name)
     folder = root / "data" / "lfw"
-    path = folder / f"embeddings_mobilefacenet_{name.removeprefix(_STORED)}.npz"
+    path = _stored_file(name, root)
     try:
         pictures = (folder / "names.txt").read_text(encoding="utf-8").split()
         with np.load(path, allow_pickle=False) as arrays:

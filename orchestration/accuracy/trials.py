@@ -30,6 +30,7 @@ __all__ = [
     "People",
     "Trial",
     "knows",
+    "met_people",
     "open_faces",
     "run_bin",
     "run_faces",
@@ -51,6 +52,9 @@ class Pairs(NamedTuple):
         same: bool [P].
         folds: consecutive blocks.
         shared: people of the list the network was adapted on.
+        first: the person of each pair's one picture, as numbers from 0, [P]; None where nobody is
+            named.
+        second: the person of its other picture.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Pairs(NamedTuple):
     same: NDArray[np.bool_]
     folds: int
     shared: int
+    first: NDArray[np.int64] | None = None
+    second: NDArray[np.int64] | None = None
 
 
 class People(NamedTuple):
@@ -94,7 +100,7 @@ def open_faces(data: str, root: Path | None, *, reverse: bool) -> DataSet:
     return LfwFaces(root, reverse=reverse)
 
 
-def run_faces(
+def run_faces(  # noqa: PLR0913 - what to judge, on whom, and how
     sources: Sequence[Source],
     data: str,
     root: Path | None,
@@ -103,11 +109,13 @@ def run_faces(
     which: Which,
     mirror: bool,
     seed: int,
+    without: frozenset[str] = frozenset(),
 ) -> Trial:
     """Judge one network, or two that were adapted on complementary people (cross-fit).
 
     With two, every person is embedded by the network that was not adapted on them; both imitate
-    one teacher, so their embeddings are compared with each other.
+    one teacher, so their embeddings are compared with each other. People in `without` are left out
+    unless everybody is asked for: another network that is judged beside these met them.
 
     Raises:
         DataError: files are missing or malformed.
@@ -116,7 +124,11 @@ def run_faces(
     dataset = open_faces(data, root, reverse=False)
     known = [knows(source, dataset, root) for source in sources]
     seen = [found.met for found in known]
-    people = _people(dataset, seen, which)
+    people = [
+        name for name in _people(dataset, seen, which) if which == "all" or name not in without
+    ]
+    if not people:
+        raise ScenarioError("the networks were adapted on everybody", where="--against")
     lists, notes = _pair_lists(dataset, people, root, seed), _notes(sources, seen, which)
     notes += [note for found in known if not found.known for note in found.notes(len(people))]
     used = [picture for person in people for picture in dataset.pictures_of(person)]
@@ -137,6 +149,16 @@ def run_faces(
             np.array([numbers[person] for person, _ in kept]),
         ),
     )
+
+
+def met_people(sources: Sequence[Source], data: str, root: Path | None) -> frozenset[str]:
+    """Return the people of a data set that every one of these networks was adapted on.
+
+    Raises:
+        DataError: files are missing or malformed.
+    """
+    dataset = open_faces(data, root, reverse=False)
+    return frozenset.intersection(*(knows(source, dataset, root).met for source in sources))
 
 
 def run_bin(source: Source, path: Path, on_progress: OnProgress, *, mirror: bool) -> Trial:
@@ -285,17 +307,28 @@ def _scored(
 ) -> Pairs:
     one = unit(np.stack([embeddings[picture] for picture in pairs.first]))
     two = unit(np.stack([embeddings[picture] for picture in pairs.second]))
+    numbers = {name: number for number, name in enumerate(sorted(_named(pairs)))}
+    first, second = (
+        np.array([numbers[_person(picture)] for picture in side])
+        for side in (pairs.first, pairs.second)
+    )
     return Pairs(
         pairs.name,
         np.einsum("pd,pd->p", one, two, dtype=np.float64),
         np.array(pairs.same),
         pairs.folds,
         len(_named(pairs) & seen[0]) if seen else 0,
+        first,
+        second,
     )
 
 
 def _named(pairs: PairList) -> set[str]:
-    return {picture.partition("/")[0] for picture in (*pairs.first, *pairs.second)}
+    return {_person(picture) for picture in (*pairs.first, *pairs.second)}
+
+
+def _person(picture: str) -> str:
+    return picture.partition("/")[0]
 
 
 def unit(values: Embeddings) -> Embeddings:

@@ -20,7 +20,8 @@ from orchestration.cli.options import POSITIVE, SEED, result_options
 
 if TYPE_CHECKING:
     from orchestration.accuracy.sources import Source
-    from orchestration.accuracy.trials import Trial
+    from orchestration.accuracy.trials import Pairs, Trial
+    from reports.recognition import PairList
 
 __all__ = ["evaluate"]
 
@@ -44,6 +45,7 @@ def evaluate() -> None:
     help="The folder the paths of --templates start from.  [default: beside it]",
 )
 @click.option("--crossfit", metavar="FILE", help="Student adapted on the other half of LFW.")
+@click.option("--against", metavar="NETWORK", help="Judge this one too, and tell the difference.")
 @click.option("--people", type=click.Choice(["unseen", "test", "all"]), default="unseen")
 @click.option(
     "--pixel-epsilon", type=POSITIVE, help="Noise on pictures a network was not made for."
@@ -60,6 +62,7 @@ def network(  # noqa: PLR0913 - one parameter per option
     pairs: Path | None,
     pictures: Path | None,
     crossfit: str | None,
+    against: str | None,
     people: Literal["unseen", "test", "all"],
     pixel_epsilon: float | None,
     mirror: bool,
@@ -71,43 +74,61 @@ def network(  # noqa: PLR0913 - one parameter per option
 
     Verification: LFW View 2 and DevTest pairs, drawn pairs of a folder, .bin files, templates.
     Identification: rank-1 and rank-5, TPIR at FPIR. People the network was adapted on are left
-    out of it; the result says whom it saw.
+    out of it; the result says whom it saw. Intervals resample people, and strangers on their own,
+    with every threshold estimated again. --against prints NETWORK minus another network on the
+    same pictures, with paired intervals, and leaves out people that either was adapted on.
     """
-    from orchestration.accuracy.trials import run_bin, run_faces, run_templates
+    from orchestration.accuracy.trials import met_people, run_bin, run_faces, run_templates
     from orchestration.cli.console import errors
     from orchestration.cli.progress import progress_view
     from scenarios.resources import data_root
 
     if (templates is None) != (pairs is None):
         raise click.UsageError("--templates and --pairs go together")
-    names, root = [network, *([] if crossfit is None else [crossfit])], data_root()
-    sources = [_opened(name, root, pixel_epsilon) for name in names]
-    source = sources[0]
+    root = data_root()
+    groups = [[network, *([] if crossfit is None else [crossfit])]]
+    groups += [] if against is None else [[against]]
+    judged = [[_opened(name, root, pixel_epsilon) for name in names] for names in groups]
+    trials = []
     with progress_view(errors()) as on_progress:
-        if bin_file is not None:
-            trial = run_bin(source, bin_file, on_progress, mirror=mirror)
-        elif templates is not None and pairs is not None:
-            folder = pictures or templates.parent
-            trial = run_templates(source, templates, pairs, folder, on_progress)
-        else:
-            trial = run_faces(
-                sources,
-                data,
-                root,
-                on_progress,
-                which=people,
-                mirror=mirror,
-                seed=seed,
-            )
+        for number, sources in enumerate(judged):
+            if bin_file is not None:
+                trial = run_bin(sources[0], bin_file, on_progress, mirror=mirror)
+            elif templates is not None and pairs is not None:
+                folder = pictures or templates.parent
+                trial = run_templates(sources[0], templates, pairs, folder, on_progress)
+            else:
+                others = [other for place, other in enumerate(judged) if place != number]
+                trial = run_faces(
+                    sources,
+                    data,
+                    root,
+                    on_progress,
+                    which=people,
+                    mirror=mirror,
+                    seed=seed,
+                    without=frozenset().union(*(met_people(each, data, root) for each in others)),
+                )
+            trials.append(trial)
     asked = {
-        "network": source.name,
-        "crossfit": None if crossfit is None else Path(crossfit).name,
+        "network": _file_name(network),
+        "crossfit": _file_name(crossfit),
+        "against": _file_name(against),
+        "data": _file_name(data),
+        "bin": None if bin_file is None else bin_file.name,
+        "templates": None if templates is None else templates.name,
+        "pairs": None if pairs is None else pairs.name,
         "people": people,
         "pixel_epsilon": pixel_epsilon,
         "mirror": mirror,
         "seed": seed,
     }
-    _answer(trial, asked, source.record, as_json=as_json, out=out)
+    _answer(trials, asked, judged, as_json=as_json, out=out)
+
+
+def _file_name(name: str | None) -> str | None:
+    """Return a name as it was asked for; of a file without its folders."""
+    return None if name is None else Path(name).name
 
 
 def _opened(name: str, root: Path | None, pixel_epsilon: float | None) -> Source:
@@ -118,35 +139,61 @@ def _opened(name: str, root: Path | None, pixel_epsilon: float | None) -> Source
 
 
 def _answer(
-    trial: Trial, asked: dict[str, Any], record: dict[str, Any], *, as_json: bool, out: Path | None
+    trials: list[Trial],
+    asked: dict[str, Any],
+    judged: list[list[Source]],
+    *,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
-    from orchestration.acquaintance import public_record
     from orchestration.cli.results import finish
-    from reports.recognition import judge_pairs, judge_people
-    from reports.recognition_text import recognition_lines
+    from reports.comparison import compare_pairs, compare_people
+    from reports.recognition_text import difference_lines, recognition_lines
 
-    pairs = [
-        judge_pairs(found.name, found.scores, found.same, found.folds, found.shared)
-        for found in trial.pairs
-    ]
-    people = None
-    if trial.people is not None:
-        people = judge_people(trial.people.embeddings, trial.people.person)
+    results = [_judged(trial) for trial in trials]
+    lines = [
+        line
+        for trial, result in zip(trials, results, strict=True)
+        for line in (*recognition_lines(trial.notes, result["pairs"], result["people"]), "")
+    ][:-1]
     content = {
         "asked": asked,
-        "data": trial.data,
-        "notes": trial.notes,
-        "training": public_record(record),
-        "pairs": pairs,
-        "people": people,
+        "data": trials[0].data,
+        "notes": trials[0].notes,
+        "networks": [
+            {"name": source.name, "sha256": source.sha256, "record": source.record}
+            for sources in judged
+            for source in sources
+        ],
+        **results[0],
     }
-    finish(
-        "evaluate network",
-        content,
-        recognition_lines(trial.notes, pairs, people),
-        as_json=as_json,
-        out=out,
-    )
+    if len(trials) > 1:
+        one, other = trials
+        found = compare_pairs(*([_listed(each) for each in trial.pairs] for trial in trials))
+        if one.people is not None and other.people is not None:
+            found += compare_people(
+                one.people.embeddings, other.people.embeddings, one.people.person
+            )
+        content["against"] = {"notes": other.notes, **results[1]}
+        content["differences"] = found
+        lines += difference_lines(judged[0][0].name, judged[1][0].name, found)
+    finish("evaluate network", content, lines, as_json=as_json, out=out)
+
+
+def _judged(trial: Trial) -> dict[str, Any]:
+    from reports.recognition import judge_pairs, judge_people
+
+    people = trial.people
+    return {
+        "pairs": [judge_pairs(_listed(found), found.shared) for found in trial.pairs],
+        "people": None if people is None else judge_people(people.embeddings, people.person),
+    }
+
+
+def _listed(found: Pairs) -> PairList:
+    from reports.recognition import PairList
+
+    return PairList(found.name, found.scores, found.same, found.folds, found.first, found.second)
 
 
 evaluate.add_command(ablations)

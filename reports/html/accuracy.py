@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from reports.html.cells import Cell, missing, rate_cell
+from reports.html.cells import Cell, missing, points_cell, rate_cell
 from reports.wording import percent
 
 __all__ = [
@@ -28,22 +28,26 @@ _NO_PROBES: Final = "needs mated and unmated probes"
 _NO_SCORES: Final = "scores stayed closed"
 _NO_THRESHOLD: Final = "has no threshold of its own"
 _UNRESOLVED: Final = " *"
+_UNBOUNDED: Final = " †"
 
 
 class MeasureRow(NamedTuple):
-    """One measure over all columns."""
+    """One measure over all columns, and the secure search minus the unprotected baseline."""
 
     name: str
     note: str
     cells: tuple[Cell, ...]
+    difference: Cell | None
 
 
 class AccuracyTable(NamedTuple):
-    """Headings with their meaning, rows, and whether a mark needs its footnote."""
+    """Headings with their meaning, rows, whether there are differences, which marks are used."""
 
     headings: tuple[tuple[str, str], ...]
     rows: tuple[MeasureRow, ...]
+    compared: bool
     unresolved: bool
+    unbounded: bool
 
 
 def accuracy_table(summary: Mapping[str, Any]) -> AccuracyTable:
@@ -51,12 +55,24 @@ def accuracy_table(summary: Mapping[str, Any]) -> AccuracyTable:
     columns = {name: summary["accuracy"].get(name) for name in COLUMNS}
     opened = any((column or {}).get("tpir_at_fpir") for column in columns.values())
     reasons = {name: _why_none(name, summary) for name in COLUMNS}
+    differences = summary.get("secure_minus_unprotected")
     rows = tuple(
-        MeasureRow(name, note, tuple(_cell(columns[key], reasons[key], read) for key in COLUMNS))
-        for name, note, read in _measures(columns, summary["run"]["answer"])
+        MeasureRow(
+            measure.name,
+            measure.note,
+            tuple(_cell(columns[key], reasons[key], measure.read) for key in COLUMNS),
+            None if differences is None else _difference(differences, measure.difference),
+        )
+        for measure in _measures(columns, summary["run"]["answer"])
     )
-    unresolved = opened and any(_UNRESOLVED in cell.value for row in rows for cell in row.cells)
-    return AccuracyTable(tuple(COLUMNS.values()), rows, unresolved)
+    cells = [cell for row in rows for cell in row.cells] if opened else []
+    return AccuracyTable(
+        tuple(COLUMNS.values()),
+        rows,
+        compared=differences is not None,
+        unresolved=any(_UNRESOLVED in cell.value for cell in cells),
+        unbounded=any(_UNBOUNDED in cell.note for cell in cells),
+    )
 
 
 def open_set_rate(column: Column | None, target: float) -> Mapping[str, Any] | None:
@@ -69,7 +85,13 @@ def tpir_label(target: float) -> str:
     return f"TPIR at FPIR {target_name(target)}"
 
 
-Measure = tuple[str, str, Callable[[Column], Cell]]
+class Measure(NamedTuple):
+    """A row to be: how to read a column, and where its difference is (at a target, if any)."""
+
+    name: str
+    note: str
+    read: Callable[[Column], Cell]
+    difference: tuple[str, float | None] | None = None
 
 
 def _measures(columns: Mapping[str, Column | None], level: str) -> Iterator[Measure]:
@@ -77,12 +99,16 @@ def _measures(columns: Mapping[str, Column | None], level: str) -> Iterator[Meas
     if level == "verified":
         yield from _claim_measures(columns)
         return
-    yield "Rank-1", "mated probes whose best entry is their own", _plain("rank_1")
-    yield "Rank-5", "own entry among the five best", _plain("rank_5")
+    note = "mated probes whose best entry is their own"
+    yield Measure("Rank-1", note, _plain("rank_1"), ("rank_1", None))
+    note = "own entry among the five best"
+    yield Measure("Rank-5", note, _plain("rank_5"), ("rank_5", None))
     for target in _targets(columns, "tpir_at_fpir", "fpir_target", (0.1, 0.01)):
-        yield tpir_label(target), "open set: found, at that rate of false alarms", _tpir(target)
+        note = "open set: found, at that rate of false alarms"
+        yield Measure(tpir_label(target), note, _tpir(target), ("tpir_at_fpir", target))
     for target in _targets(columns, "tar_at_far", "far_target", (1e-3,)):
-        yield f"TAR at FAR {target_name(target)}", "over all pairs of probe and entry", _tar(target)
+        name, note = f"TAR at FAR {target_name(target)}", "over all pairs of probe and entry"
+        yield Measure(name, note, _tar(target), ("tar_at_far", target))
     if level in ("any", "count"):
         yield from _detection_measures(level)
     else:
@@ -94,35 +120,46 @@ def _decision_measures(level: str) -> Iterator[Measure]:
     found = "mated probes whose own row is named" if named else "from the decisions alone"
     verb = "is named too" if named else "matches too"
     right = "own row and no other, or none" if named else "every bit of the bitmap as it should be"
-    yield "TPIR at the threshold used", found, _operating("tpir")
-    yield "FPIR at the threshold used", "unmated probes with any match", _operating("fpir")
-    yield (
-        f"Another entry {verb}",
-        "mated probes that also match someone else",
-        _operating("wrong_entry"),
-    )
-    yield "Whole answer right", right, _operating("exact")
+    yield Measure("TPIR at the threshold used", found, _operating("tpir"))
+    note = "unmated probes with any match"
+    yield Measure("FPIR at the threshold used", note, _operating("fpir"))
+    note = "mated probes that also match someone else"
+    yield Measure(f"Another entry {verb}", note, _operating("wrong_entry"))
+    yield Measure("Whole answer right", right, _operating("exact"))
 
 
 def _detection_measures(level: str) -> Iterator[Measure]:
     note = "mated probes that match some row, whosever"
-    yield "Detected at the threshold used", note, _operating("detected", "detection")
+    yield Measure("Detected at the threshold used", note, _operating("detected", "detection"))
     note = "unmated probes with any match"
-    yield "FPIR at the threshold used", note, _operating("fpir", "detection")
+    yield Measure("FPIR at the threshold used", note, _operating("fpir", "detection"))
     if level == "count":
         note = "as many matches as the person has rows"
-        yield "Count right", note, _operating("exact", "detection")
+        yield Measure("Count right", note, _operating("exact", "detection"))
 
 
 def _claim_measures(columns: Mapping[str, Column | None]) -> Iterator[Measure]:
     for target in _targets(columns, "tar_at_far", "far_target", (1e-3,)):
-        yield f"TAR at FAR {target_name(target)}", "over the claims of this run", _tar(target)
-    yield "TAR at the threshold used", "genuine claims accepted", _operating("tar", "verification")
-    yield (
-        "FAR at the threshold used",
-        "impostors' claims accepted",
-        _operating("far", "verification"),
-    )
+        name, note = f"TAR at FAR {target_name(target)}", "over the claims of this run"
+        yield Measure(name, note, _tar(target), ("tar_at_far", target))
+    note = "genuine claims accepted"
+    yield Measure("TAR at the threshold used", note, _operating("tar", "verification"))
+    note = "impostors' claims accepted"
+    yield Measure("FAR at the threshold used", note, _operating("far", "verification"))
+
+
+def _difference(
+    differences: Mapping[str, Any], place: tuple[str, float | None] | None
+) -> Cell | None:
+    """Return a paired difference in points; None where both columns have no such rate."""
+    if place is None:
+        return None
+    name, target = place
+    found = differences[name]
+    if target is not None:
+        at_target = _at(found, "target", target)
+        found = None if at_target is None else at_target["difference"]
+    return None if found is None else points_cell(found)
 
 
 def _cell(column: Column | None, why: str, read: Callable[[Column], Cell]) -> Cell:
@@ -148,7 +185,9 @@ def _tpir(target: float) -> Callable[[Column], Cell]:
         found = open_set_rate(column, target)
         if found is None:
             return missing(_why_no_rate(column))
-        return rate_cell(found["tpir"], _NO_PROBES, "" if found["resolved"] else _UNRESOLVED)
+        cell = rate_cell(found["tpir"], _NO_PROBES, "" if found["resolved"] else _UNRESOLVED)
+        mark = "" if found["bounded"] or not cell.note else _UNBOUNDED
+        return cell._replace(note=cell.note + mark)
 
     return read
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from reports.wording import NOT_MEASURED, percent
 
-__all__ = ["Cell", "missing", "rate_cell"]
+__all__ = ["Cell", "missing", "points_cell", "rate_cell"]
 
 
 class Cell(NamedTuple):
@@ -34,6 +34,17 @@ def rate_cell(rate: Mapping[str, Any] | None, why: str, mark: str = "") -> Cell:
     low, high = rate.get("low"), rate.get("high")
     interval = "" if low is None or high is None else f"{_bare(low)} to {_bare(high)}"
     return Cell(f"{percent(rate['value'])}{mark}", interval)
+
+
+def points_cell(found: Mapping[str, Any]) -> Cell:
+    """Return a difference of rates in points over its confidence interval."""
+    low, high = found.get("low"), found.get("high")
+    interval = "" if low is None or high is None else f"{_points(low)} to {_points(high)}"
+    return Cell(_points(found["value"]), interval)
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "\u2212").replace("+0.0", "0.0")
 
 
 def _bare(share: float) -> str:

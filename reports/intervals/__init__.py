@@ -2,7 +2,7 @@
 
 from reports.intervals.accuracy import FoldedPairs
 from reports.intervals.open_set import OpenSearch, enough_strangers
-from reports.intervals.pairs import PairRate, PairTotals
+from reports.intervals.pairs import PairRate, PairTotals, tail_size
 from reports.intervals.quantiles import cutoffs, fpir_cutoff
 from reports.intervals.resampling import (
     Estimate,
@@ -29,5 +29,6 @@ __all__ = [
     "estimate",
     "fpir_cutoff",
     "numbered",
+    "tail_size",
     "wilson_interval",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.intervals.pairs import pair_weights
 from reports.intervals.resampling import Counts, shares_of
 
 __all__ = ["FoldedPairs"]
@@ -47,8 +48,7 @@ class FoldedPairs:
         """Return the share of pairs judged rightly in each resample."""
         order = np.argsort(self.scores, kind="stable")
         scores, same, fold = self.scores[order], self.same[order], self.fold[order]
-        one, two = counts[:, self.first[order]], counts[:, self.second[order]]
-        weights = np.where(self.first[order] == self.second[order], one, one * two)
+        weights = pair_weights(counts, self.first[order], self.second[order])
         cuts = np.concatenate([[0], np.flatnonzero(np.diff(scores)) + 1, [scores.size]])
         right = np.zeros(len(counts))
         for number in np.unique(fold):

@@ -23,9 +23,10 @@ from reports.intervals.quantiles import cutoffs
 from reports.intervals.resampling import Counts, numbered, shares_of
 from reports.intervals.wilson import CONFIDENCE
 
-__all__ = ["OpenSearch", "enough_strangers"]
+__all__ = ["OpenSearch", "enough_strangers", "shares_above"]
 
 TAIL: Final = (1 - CONFIDENCE) / 2
+DIGITS: Final = 12
 
 
 def enough_strangers(strangers: int, fpir: float) -> bool:
@@ -70,20 +71,38 @@ class OpenSearch:
         order = np.argsort(-self.impostor, kind="stable")
         weights = counts[:, people:][:, stranger[order]]
         bounds = cutoffs(self.impostor[order], weights, weights.sum(axis=1), self.fpir)
-        trials = 1 / np.bincount(index)[index] if self.per_person else np.ones(index.size)
         found = np.argsort(self.mate, kind="stable")
         return shares_above(
-            self.mate[found], counts[:, :people][:, index[found]] * trials[found], bounds
+            self.mate[found], index[found], counts[:, :people], bounds, per_person=self.per_person
         )
 
 
 def shares_above(
-    rising: NDArray[Any], weights: NDArray[np.float64], bounds: NDArray[np.float64]
+    rising: NDArray[Any],
+    owner: NDArray[np.int64],
+    counts: Counts,
+    bounds: NDArray[np.float64],
+    *,
+    per_person: bool,
 ) -> NDArray[np.float64]:
-    """Return which share of the weight [B, M] of rising scores [M] exceeds each bound [B]."""
-    below = np.cumsum(weights, axis=1)
-    totals = below[:, -1]
+    """Return which share of what resampled people own exceeds the bound of each resample.
+
+    Only what some bound excludes is looked at one by one, which is little.
+
+    Args:
+        rising: scores [M] from the lowest up.
+        owner: the person of each, [M].
+        counts: how often each person was drawn, [B, people].
+        bounds: the score to exceed in each resample, [B].
+        per_person: every person who owns anything weighs one.
+    """
+    owned = np.bincount(owner, minlength=counts.shape[1])
+    scale = 1 / np.maximum(owned, 1) if per_person else np.ones(owned.size)
+    totals = counts @ (owned * scale)
     places = np.searchsorted(rising, bounds, side="right")
-    missed = np.take_along_axis(below, np.maximum(places - 1, 0)[:, None], axis=1)[:, 0]
-    missed = np.where(places > 0, missed, 0.0)
-    return shares_of(np.maximum(totals - missed, 0.0), totals)
+    some = owner[: int(places.max())]
+    below = np.cumsum(counts[:, some] * scale[some], axis=1)
+    below = np.concatenate([np.zeros((len(counts), 1)), below], axis=1)
+    missed = np.take_along_axis(below, places[:, None], axis=1)[:, 0]
+    # Sums of parts of a person are whole again: everybody missed is 0, not a rounding error.
+    return np.round(shares_of(np.maximum(totals - missed, 0.0), totals), DIGITS)

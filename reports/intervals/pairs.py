@@ -21,10 +21,23 @@ from reports.intervals.open_set import shares_above
 from reports.intervals.quantiles import cutoffs
 from reports.intervals.resampling import Counts
 
-__all__ = ["TAIL_FACTOR", "TAIL_LEAST", "PairRate", "PairTotals"]
+__all__ = ["PairRate", "PairTotals", "pair_weights", "tail_size"]
 
 TAIL_FACTOR: Final = 3.0  # how many times more impostor pairs to keep than a target lets pass
 TAIL_LEAST: Final = 100
+
+
+def tail_size(far: float, pairs: int) -> int:
+    """Return how many of the highest impostor scores resamples at this FAR can need."""
+    return min(pairs, math.ceil(TAIL_FACTOR * far * pairs) + TAIL_LEAST)
+
+
+def pair_weights(
+    counts: Counts, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return how often each pair counts, [B, pairs]; one within a person as often as the person."""
+    once: NDArray[np.float64] = counts[:, first]
+    return np.where(first == second, once, once * counts[:, second])
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class PairRate:
         owner: the person of each, [G].
         impostor: scores [T] of all impostor pairs, or of the highest.
         first: one person of each, [T].
-        second: the other, [T].
+        second: the other, [T]; equal to `first` where nobody is named and pairs are drawn whole.
         people: how many people each stratum has.
         far: the target.
         totals: how many impostor pairs there are; None where `impostor` holds all of them.
@@ -91,22 +104,30 @@ class PairRate:
     @property
     def width(self) -> int:
         """Numbers per resample."""
-        return max(self.genuine.size, self._tail.size, sum(self.people))
+        # Of the genuine pairs only those are looked at that a threshold excludes: seldom many.
+        return max(self.genuine.size // 4, self._tail.size, sum(self.people))
 
     def at(self, counts: Counts) -> NDArray[np.float64]:
         """Return TAR in each resample, at its own threshold."""
-        owner = self.owner[self._rising]
-        weights = counts[:, owner]
-        if self.per_person:
-            weights = weights / np.bincount(owner)[owner]
-        return shares_above(self.genuine[self._rising], weights, self._bounds(counts))
+        return shares_above(
+            self.genuine[self._rising],
+            self.owner[self._rising],
+            counts,
+            self._bounds(counts),
+            per_person=self.per_person,
+        )
+
+    @property
+    def bound(self) -> float:
+        """The score to exceed, without any resampling."""
+        return float(self._bounds(np.ones((1, sum(self.people))))[0])
 
     def _bounds(self, counts: Counts) -> NDArray[np.float64]:
         tail = self._tail
-        weights = counts[:, self.first[tail]] * counts[:, self.second[tail]]
+        weights = pair_weights(counts, self.first[tail], self.second[tail])
         totals = weights.sum(axis=1) if self.totals is None else self.totals.at(counts)
         # A tail that ends too early would hide a looser threshold: its end is the stricter bound.
-        beyond = float(self.impostor[tail[-1]]) if tail.size < self._pairs else -math.inf
+        beyond = float(self.impostor[tail[-1]]) if tail.size < self.pairs else -math.inf
         return cutoffs(self.impostor[tail], weights, totals, self.far, beyond=beyond)
 
     @cached_property
@@ -114,7 +135,7 @@ class PairRate:
         return np.argsort(self.genuine, kind="stable")
 
     @cached_property
-    def _pairs(self) -> int:
+    def pairs(self) -> int:
         """How many impostor pairs there are."""
         if self.totals is None:
             return self.impostor.size
@@ -126,4 +147,4 @@ class PairRate:
         order = np.argsort(-self.impostor, kind="stable")
         if self.totals is None:
             return order
-        return order[: math.ceil(TAIL_FACTOR * self.far * self._pairs) + TAIL_LEAST]
+        return order[: tail_size(self.far, self.pairs)]

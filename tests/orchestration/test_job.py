@@ -69,7 +69,8 @@ def test_scores_stay_out_of_the_run_directory_unless_opened(
     run: Run,
 ) -> None:
     _, record, seen = run("insecure=[trusted_dealer]")
-    assert set(seen) == {"gallery_identity", "probe_identity", "secure_match", "oracle_match"}
+    people = {"gallery_identity", "probe_identity", "probe_person"}
+    assert set(seen) == {*people, "secure_match", "oracle_match"}
     assert record["protection"]["insecure"] == ["trusted_dealer"]
 
 

@@ -9,20 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import DataError
+from reports.intervals import Estimate, fpir_cutoff, wilson_interval
 from reports.metrics import (
-    decision_rates,
-    fpir_cutoff,
+    Ranking,
     open_set_curve,
     person_mean,
     proportion,
     rank_k,
+    rank_k_difference,
     rank_k_per_person,
     rank_probes,
     tar_at_far,
     tpir_at_fpir,
-    verification_accuracy,
-    wilson_interval,
+    tpir_difference,
 )
+from reports.operating import decision_rates
+from reports.verification import verification_accuracy
 
 Array = np.ndarray[Any, Any]
 
@@ -175,9 +177,9 @@ def test_view_2_refuses_pairs_that_do_not_fit(
         verification_accuracy(scores, same, folds)
 
 
-def test_person_mean_of_one_person_has_no_spread() -> None:
+def test_person_mean_of_one_person_says_nothing_about_others() -> None:
     mean = person_mean(np.array([True, False]), np.array([4, 4]))
-    assert (mean.people, mean.value, mean.low, mean.high) == (1, 0.5, 0.5, 0.5)
+    assert (mean.people, mean.value, mean.low, mean.high) == (1, 0.5, None, None)
 
 
 def test_proportion_of_nothing_is_none_throughout() -> None:
@@ -230,7 +232,8 @@ def test_the_target_fpir_is_never_exceeded_and_decisions_at_it_agree(
     assert rate.fpir.value <= fpir
     bits = decision_rates(scores > (rate.threshold or -math.inf), probes, gallery)
     if rate.threshold is not None and rate.threshold != 0:
-        assert (bits.tpir, bits.fpir) == (rate.tpir, rate.fpir)
+        assert bits.tpir.count == rate.tpir.count
+        assert bits.fpir.count == rate.fpir.count
 
 
 @settings(max_examples=40)
@@ -254,3 +257,76 @@ def test_the_curve_holds_the_operating_points() -> None:
     assert curve is not None
     assert curve.fpir == [0.0, 0.5]
     assert curve.tpir == pytest.approx([1 / 3, 1.0])
+
+
+def wide(mates: Array, strangers: Array, probes: int = 1) -> Ranking:
+    """Return a search where person i's `probes` probes score `mates[i]`."""
+    mate = np.repeat(mates, probes)
+    identity = np.concatenate([np.repeat(np.arange(len(mates)), probes), -np.ones(len(strangers))])
+    scores = np.full((len(identity), len(mates)), -9.0)
+    scores[np.arange(len(mate)), identity[: len(mate)].astype(int)] = mate
+    scores[len(mate) :, 0] = strangers
+    return rank_probes(scores, identity.astype(np.int64), np.arange(len(mates)))
+
+
+def test_the_threshold_of_tpir_is_estimated_too() -> None:
+    rng = np.random.default_rng(3)
+    found = tpir_at_fpir(wide(rng.normal(2.4, 0.2, 400), rng.standard_normal(400)), 0.01)
+    assert found is not None
+    assert found.tpir.low is not None
+    assert found.tpir.high is not None
+    low, high = wilson_interval(found.tpir.count, found.tpir.total)
+    assert found.tpir.high - found.tpir.low > 2 * (high - low)
+    assert (found.resolved, found.bounded) == (True, True)
+    assert (found.fpir.value, found.fpir.low) == (0.01, None)
+
+
+def test_fewer_strangers_than_a_rate_takes_are_told() -> None:
+    rng = np.random.default_rng(4)
+    found = tpir_at_fpir(wide(rng.normal(3, 1, 50), rng.standard_normal(300)), 0.01)
+    assert found is not None
+    assert (found.resolved, found.bounded) == (True, False)
+
+
+def test_pictures_of_one_person_are_not_independent() -> None:
+    rng = np.random.default_rng(5)
+    mates = np.where(rng.random(40) < 0.7, 2.0, -10.0)
+    one, many = (rank_k(wide(mates, np.zeros(3), probes)) for probes in (1, 10))
+    assert (one.value, many.total) == (many.value, 400)
+    low, high = wilson_interval(one.count, one.total)
+    assert (one.low, one.high) == (low, high)
+    assert many.low == pytest.approx(low, abs=0.05)
+    assert many.high == pytest.approx(high, abs=0.05)
+
+
+def test_systems_are_compared_on_the_same_resamples() -> None:
+    rng = np.random.default_rng(6)
+    mates, strangers = rng.normal(2.4, 0.5, 200), rng.standard_normal(300)
+    one = wide(mates, strangers)
+    other = wide(mates - 0.05 * rng.random(200), strangers)
+    assert tpir_difference(one, one, 0.1) == Estimate(value=0.0, low=0.0, high=0.0)
+    found, alone = tpir_difference(one, other, 0.1), tpir_at_fpir(one, 0.1)
+    assert found is not None
+    assert alone is not None
+    assert None not in (found.low, found.high, alone.tpir.low, alone.tpir.high)
+    paired = found.high - found.low  # type: ignore[operator]
+    assert paired < alone.tpir.high - alone.tpir.low  # type: ignore[operator]
+    reverse = tpir_difference(other, one, 0.1)
+    assert reverse is not None
+    assert reverse.value == pytest.approx(-found.value)
+    assert rank_k_difference(one, one) == Estimate(value=0.0, low=0.0, high=0.0)
+
+
+def test_strangers_with_several_pictures_are_drawn_whole() -> None:
+    rng = np.random.default_rng(7)
+    level = rng.standard_normal(60)
+    strangers = np.repeat(level, 8)
+    made = wide(rng.normal(2, 0.5, 100), strangers)
+    person = made.person.copy()
+    person[100:] = 100 + np.repeat(np.arange(60), 8)
+    widths = []
+    for ranking in (made, made._replace(person=person)):
+        found = tpir_at_fpir(ranking, 0.1)
+        assert found is not None
+        widths.append(found.tpir.high - found.tpir.low)  # type: ignore[operator]
+    assert widths[1] > 1.5 * widths[0]

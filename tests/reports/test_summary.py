@@ -154,7 +154,8 @@ def test_curves_exist_for_every_column_with_scores(with_baseline: EditableRun) -
 
 def test_a_run_without_probes_is_summarised_without_nan(closed: EditableRun) -> None:
     arrays = closed.observations()
-    arrays["probe_identity"] = arrays["probe_identity"][:0]
+    for name in ("probe_identity", "probe_person"):
+        arrays[name] = arrays[name][:0]
     for name in ("secure_match", "oracle_match"):
         arrays[name] = arrays[name][:0]
     closed.write_observations(arrays)
@@ -171,6 +172,10 @@ def test_warnings_are_the_runs_own_and_coarse_rates(opened: EditableRun) -> None
     assert build(opened.path, report=False)["warnings"] == [
         "mind the gap",
         "4 unmated probes are too few to resolve FPIR 10 %, 1 %, 0.1 %.",
+        (
+            "At FPIR 10 %, 1 %, 0.1 % the strangers are too few to bound TPIR from below: the low "
+            "end of its interval is no bound."
+        ),
     ]
 
 
@@ -187,6 +192,40 @@ def test_console_shows_shortcuts_accuracy_protection_cost_and_checks(
     assert "upload" in text
     assert text.count("✓") == len(CHECKS)
     assert str(with_baseline.path) in text
+
+
+def test_secure_is_compared_with_unprotected_on_the_same_people(
+    with_baseline: EditableRun,
+) -> None:
+    summary = build(with_baseline.path)
+    found = summary["secure_minus_unprotected"]
+    assert found["rank_1"]["value"] == pytest.approx(0.2)
+    assert found["rank_1"]["low"] == 0.0
+    assert 0.2 < found["rank_1"]["high"] <= 1
+    assert [each["target"] for each in found["tpir_at_fpir"]] == [0.1, 0.01, 0.001]
+    text = printed(summary)
+    row = next(line for line in text.splitlines() if "minus unprotected" in line)
+    assert row.split()[2:4] == ["+20.00", "0.0"]
+    page = (with_baseline.path / "report.html").read_text()
+    assert "Secure minus unprotected" in page
+    assert "are resampled" in page
+
+
+def test_without_a_baseline_nothing_is_compared(opened: EditableRun) -> None:
+    summary = build(opened.path)
+    assert summary["secure_minus_unprotected"] is None
+    assert "minus unprotected" not in printed(summary)
+    assert "minus unprotected" not in (opened.path / "report.html").read_text()
+
+
+def test_strangers_of_several_probes_are_told_from_several_strangers(opened: EditableRun) -> None:
+    arrays = opened.observations()
+    people, givers = arrays["probe_identity"], arrays["probe_person"]
+    assert np.array_equal(givers[people >= 0], people[people >= 0])
+    assert givers[people < 0].min() > arrays["gallery_identity"].max()
+    opened.write_observations({**arrays, "probe_person": givers[:-1]})
+    with pytest.raises(DataError, match="probe_person is"):
+        build(opened.path)
 
 
 def test_console_shows_budgets_in_epsilon(closed: EditableRun) -> None:

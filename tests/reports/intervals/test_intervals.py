@@ -18,9 +18,10 @@ from reports.intervals import (
     difference,
     enough_strangers,
     estimate,
+    fpir_cutoff,
     wilson_interval,
 )
-from reports.metrics import fpir_cutoff, verification_accuracy
+from reports.verification import verification_accuracy
 
 Array = np.ndarray[Any, Any]
 NORMAL_TAIL_1_PERCENT = 2.3263478740408408
