@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import IO, Any, Final
@@ -25,7 +26,7 @@ _SUFFIX: Final = ".npy"
 _BROKEN: Final = (
     OSError, EOFError, KeyError, IndexError, ValueError, TypeError, AttributeError, SyntaxError,
     RuntimeError, NotImplementedError, OverflowError, MemoryError, struct.error,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 """What zipfile, zlib and NumPy raise, depending on where an archive is damaged."""
 
