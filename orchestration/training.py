@@ -39,6 +39,7 @@ from scenarios.datasets.relight import relight
 __all__ = [
     "adapted_name",
     "adapted_places",
+    "calibrating_pictures",
     "discard_checkpoint",
     "find_adapted",
     "load_teacher",
@@ -114,6 +115,21 @@ def training_pictures(dataset: DataSet, on_progress: OnProgress) -> NDArray[np.u
         on_progress(Progress("load", start, len(ids), "training pictures"))
         parts.append(dataset.load(ids[start : start + LOAD_BATCH]))
     return np.concatenate(parts)
+
+
+def calibrating_pictures(dataset: DataSet, count: int) -> NDArray[np.uint8]:
+    """Load some `count` pictures, spread over the training people, for clip bounds.
+
+    Raises:
+        DataError: the data set has no training people.
+    """
+    people = dataset.training_identities()
+    ids = [picture for person in people for picture in dataset.pictures_of(person)]
+    if not ids:
+        raise DataError("there are no training people to take clip bounds from", where=dataset.name)
+    chosen = ids[:: max(1, len(ids) // count)]
+    starts = range(0, len(chosen), LOAD_BATCH)
+    return np.concatenate([dataset.load(chosen[i : i + LOAD_BATCH]) for i in starts])
 
 
 def training_people(dataset: DataSet) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ def frontier_lines(points: Sequence[Any]) -> list[str]:
     """Return one line per mechanism and budget, in per cent with 95 % intervals."""
     head = (
         f"{'mechanism':<28}{'picture eps':>12}{'value eps':>11}{'steps':>7}{'pairs':>20}"
-        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 other':>10}{'A4 linked':>11}"
+        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 other':>18}{'A4 linked':>11}"
     )
     return [head, *(_line(point) for point in points)]
 
@@ -43,8 +43,8 @@ def _line(point: Any) -> str:  # noqa: ANN401 - a point of any source
         f"{point.all_steps:>7}{_with_range(rates.pairs, rates.pairs_range):>20}"
         f"{'-' if rates.tar is None else f'{100 * rates.tar:.1f}':>10}"
         f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
-        f"{100 * attack.other_picture / attack.faces:>10.0f}"
-        f"{100 * point.linked / attack.faces:>11.0f}"
+        f"{_said(attack, 'other_picture'):>18}"
+        f"{100 * point.linked / point.linked_faces:>11.0f}"
     )
 
 
@@ -52,7 +52,7 @@ def ablation_lines(points: Sequence[Any]) -> list[str]:
     """Return one line per kind of input, in per cent with 95 % intervals."""
     head = (
         f"{'input':<46}{'element eps':>12}{'channels':>9}{'bytes':>11}{'ms':>6}{'pairs':>20}"
-        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 same':>9}{'A1 other':>10}{'A4 linked':>11}"
+        f"{'TAR 1e-3':>10}{'rank-1':>20}{'A1 same':>18}{'A1 other':>18}{'A4 linked':>11}"
     )
     return [head, *(_ablation(point) for point in points)]
 
@@ -65,10 +65,17 @@ def _ablation(point: Any) -> str:  # noqa: ANN401 - a point of any source
         f"{point.picture_bytes:>11,}{point.client_ms:>6.2f}"
         f"{_with_range(rates.pairs, rates.pairs_range):>20}{tar:>10}"
         f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
-        f"{100 * attack.same_picture / attack.faces:>9.0f}"
-        f"{100 * attack.other_picture / attack.faces:>10.0f}"
-        f"{100 * point.linked / attack.faces:>11.0f}"
+        f"{_said(attack, 'same_picture'):>18}{_said(attack, 'other_picture'):>18}"
+        f"{100 * point.linked / point.linked_faces:>11.0f}"
     )
+
+
+def _said(attack: Any, count: str) -> str:  # noqa: ANN401 - an attack of any source
+    """Return what each judge says in per cent: `90 ms1m, 84 casia`; a weak prior is marked."""
+    said = " ".join(
+        f"{100 * getattr(each, count) / each.faces:.0f} {each.judge}" for each in attack.judged
+    )
+    return said if attack.attack == "face" else f"{said} >="
 
 
 def _with_range(value: float, bounds: tuple[float, float]) -> str:
@@ -83,8 +90,9 @@ def write_frontier_figure(result: Path) -> tuple[Path, Path]:
     """Draw a result file's points as SVG and PNG beside it, and return where.
 
     Left: TAR at all-pairs FAR 1e-3 of each mechanism's trained network, against the budget of the
-    picture. Right: its accuracy on pairs against the share of faces the linear attack recovers.
-    Curves of learned shares are dashed, in the colour of their mechanism.
+    picture. Right: its accuracy on pairs against the share of faces the linear attack recovers,
+    as the judge who recognises most of them says. Curves of learned shares are dashed, in the
+    colour of their mechanism; where their attack had a weaker prior, marks are hollow.
 
     Raises:
         DataError: the file is no result of `evaluate frontier`.
@@ -115,6 +123,7 @@ def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None
     style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1.6}
     if noisy[0]["learned"]:
         style |= {"linestyle": (0, (4, 1.5)), "marker": "D"}
+    weak = any(p["attack"]["attack"] != "face" for p in noisy)
     rated = [p for p in noisy if p["rates"]["tar"] is not None]
     left.plot(
         [p["epsilon"] for p in rated],
@@ -123,10 +132,14 @@ def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None
         **style,
     )
     right.plot(
-        [100 * p["attack"]["other_picture"] / p["attack"]["faces"] for p in noisy],
+        [100 * _recovered(p["attack"]) for p in noisy],
         [100 * p["rates"]["pairs"] for p in noisy],
-        **style,
+        **style | ({"markerfacecolor": "white"} if weak else {}),
     )
+
+
+def _recovered(attack: Mapping[str, Any]) -> float:
+    return max(float(each["other_picture"] / each["faces"]) for each in attack["judged"])
 
 
 def _label(left: Axes, right: Axes) -> None:
@@ -139,7 +152,7 @@ def _label(left: Axes, right: Axes) -> None:
     right.set_xlim(0, 100)
     right.axhline(_WANTED_PAIRS, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
     right.axvline(_WANTED_RECOVERED, color="#64748b", linewidth=0.8, linestyle=(0, (4, 2)))
-    right.set_xlabel("recovered faces that match the person at FMR 1 %, %")
+    right.set_xlabel("recovered faces that match the person at FMR 1 %, % (hollow: at least)")
     right.set_ylabel("accuracy on pairs, %")
 
 
@@ -153,9 +166,13 @@ def _points(result: Path) -> list[Point]:
             }
             for point in content["points"]
         ]
+        old = any("judged" not in point["attack"] for point in points)
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         text = "is no result file of evaluate frontier"
         raise DataError(text, where=str(result)) from error
+    if old:
+        hint = "`bauta evaluate again FILE` attacks its inputs anew"
+        raise DataError("holds attacks of an earlier version", where=str(result), hint=hint)
     if not points:
         raise DataError("holds no point to draw", where=str(result))
     return points

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["chosen", "climbed", "course_of", "described"]
 
 CALIBRATING = 1000
+KNOWN = 3000
+"""Training people of whom the adversary has a picture."""
 
 
 def chosen(names: tuple[str, ...], ladders: Mapping[str, Ladder]) -> list[Ladder]:
@@ -58,6 +60,7 @@ def described(job: Training, course: Course) -> dict[str, Any]:
         "precision": job.config.precision,
         "training_pictures": len(course.pictures),
         "calibrating": CALIBRATING,
+        "known": KNOWN,
     }
 
 
@@ -79,7 +82,9 @@ def course_of(job: Training, faces: int, work: Path, noisy_steps: int | None = N
         DataError: data are missing, or the folder cannot be made.
     """
     from orchestration.benchmarks.frontier.climb import Course
-    from orchestration.benchmarks.inputs.measure import attack_faces
+    from orchestration.benchmarks.inputs.judges import attack_faces
+    from orchestration.benchmarks.inputs.measure import linear_attack
+    from orchestration.cli.training import judges_of
     from orchestration.training import training_pictures
     from parties.model_provider import TargetCache
     from scenarios.resources import data_root
@@ -92,7 +97,8 @@ def course_of(job: Training, faces: int, work: Path, noisy_steps: int | None = N
         pictures=training_pictures(job.dataset, lambda _: None),
         teacher=job.teacher,
         targets=TargetCache(job.teacher, half=job.config.precision == "bfloat16"),
-        faces=attack_faces(job.dataset, job.teacher, faces),
+        faces=attack_faces(job.dataset, judges_of(job.scenario, job.teacher), faces),
+        attack=linear_attack(job.dataset, KNOWN),
         config=job.config,
         noisy=replace(job.config, steps=noisy_steps or job.config.steps),
         calibrating=CALIBRATING,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from orchestration.cli.evaluate_ablations import ablations
+from orchestration.cli.evaluate_again import again
 from orchestration.cli.evaluate_cohorts import cohorts
 from orchestration.cli.evaluate_frontier import frontier
 from orchestration.cli.evaluate_illumination import illumination
@@ -197,6 +198,7 @@ def _listed(found: Pairs) -> PairList:
 
 
 evaluate.add_command(ablations)
+evaluate.add_command(again)
 evaluate.add_command(cohorts)
 evaluate.add_command(frontier)
 evaluate.add_command(illumination)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.options import SEED, faces_option, result_options
+from orchestration.cli.options import SEED, faces_option, known_option, result_options
 
 __all__ = ["mixing"]
 
@@ -17,6 +17,7 @@ TRAINING = 100
 @click.argument("scenario", default="accuracy-inputs")
 @click.option("--student", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @faces_option(40)
+@known_option()
 @click.option(
     "--uploads",
     type=click.IntRange(min=1),
@@ -26,11 +27,12 @@ TRAINING = 100
 )
 @click.option("--seed", type=SEED, help="Of the key.  [default: the scenario's]")
 @result_options()
-def mixing(
+def mixing(  # noqa: PLR0913 - one parameter per option
     *,
     scenario: str,
     student: Path | None,
     faces: int,
+    known: int,
     uploads: int,
     seed: int | None,
     as_json: bool,
@@ -43,10 +45,11 @@ def mixing(
     """
     import numpy as np
 
-    from orchestration.benchmarks.inputs.measure import attack_faces
+    from orchestration.benchmarks.inputs.judges import attack_faces
+    from orchestration.benchmarks.inputs.measure import Campaign, linear_attack
     from orchestration.benchmarks.inputs.mixing import MixedChannels, eavesdrop, rounding_cost
     from orchestration.cli.results import finish
-    from orchestration.cli.training import open_faces
+    from orchestration.cli.training import judges_of, open_faces
     from parties.model_provider import read_student
     from reports.input_rates import mixing_lines
 
@@ -54,17 +57,17 @@ def mixing(
     seed = loaded.seed if seed is None else seed
     people = dataset.training_identities()[:TRAINING]
     training = dataset.load([dataset.pictures_of(name)[0] for name in people])
-    attacked = attack_faces(dataset, network, faces)
+    attacked = attack_faces(dataset, judges_of(loaded, network), faces)
+    campaign = Campaign(attacked, linear_attack(dataset, known), seed)
     singles = [name for name in dataset.test_identities() if len(dataset.pictures_of(name)) == 1]
     intercepted = dataset.load([dataset.pictures_of(name)[0] for name in singles[:uploads]])
     deployment = MixedChannels.drawn(training, np.random.default_rng(seed))
-    found = list(eavesdrop(deployment, intercepted, attacked, network))
+    found = list(eavesdrop(deployment, intercepted, campaign))
     cost = None
     if student is not None:
         cost = rounding_cost(deployment, read_student(student), training, attacked.pictures)
     content = {
         "data": dataset.name,
-        "network": loaded.network.teacher,
         "student": None if student is None else student.name,
         "seed": seed,
         "training_pictures": len(training),

@@ -10,6 +10,7 @@ import msgspec
 
 from orchestration.cli.options import (
     faces_option,
+    known_option,
     precision_option,
     result_options,
     steps_option,
@@ -32,8 +33,9 @@ __all__ = ["recovery"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("--scenario", default="accuracy-inputs", show_default=True, help="Names the faces.")
-@steps_option("--steps", 600, "Gradient steps of the adversary, 32 pictures each.")
-@faces_option()
+@steps_option("--steps", 3000, "Most gradient steps of the adversary, 32 pictures each.")
+@faces_option(200)
+@known_option()
 @precision_option
 @work_option("rows", required=False)
 @result_options()
@@ -43,6 +45,7 @@ def recovery(  # noqa: PLR0913 - one parameter per option
     scenario: str,
     steps: int,
     faces: int,
+    known: int,
     precision: str,
     work: Path | None,
     as_json: bool,
@@ -53,8 +56,9 @@ def recovery(  # noqa: PLR0913 - one parameter per option
     The adversary knows everything but the noise: it protects pictures of the scenario's training
     people itself, learns to paint them back, and is tried on faces of test people. All that is
     sent is attacked, colour maps included; of FILE, only features and calibration are used.
-    Beside it the linear attack on the same uploads, a blank picture, the mean training face, and
-    the luminance no protection would leave.
+    Training starts from what the linear attack recovers, and ends where pictures of people held
+    out get no better. Beside it the linear attack on the same uploads, a blank picture, the mean
+    training face, and the luminance no protection would leave.
     """
     from orchestration.benchmarks.recovery.measure import attack, floors, read_attacked
     from orchestration.cli.console import errors
@@ -67,36 +71,41 @@ def recovery(  # noqa: PLR0913 - one parameter per option
     job = open_training(scenario, (), Wishes(steps=steps, precision=precision))
     rows: list[dict[str, Any]] = []
     with progress_view(errors()) as on_progress:
-        course = _course(job, steps, faces, work)
+        course = _course(job, (steps, faces, known), work)
         outside: dict[str, Any] = msgspec.to_builtins(floors(course))
         for row in attack(inputs, course, on_progress):
             rows.append(msgspec.to_builtins(row))
-            click.echo(f"{row.title}: SSIM {row.trained.ssim:.3f}", err=True)
+            click.echo(f"{row.title}: SSIM {row.trained.ssim:.3f}, {row.verdict}", err=True)
     content = {**_described(job, course), "floors": outside, "rows": rows}
     finish("evaluate recovery", content, recovery_lines(outside, rows), as_json=as_json, out=out)
 
 
-def _course(job: Training, steps: int, faces: int, work: Path | None) -> RecoveryCourse:
-    from orchestration.benchmarks.inputs.measure import attack_faces
+def _course(job: Training, asked: tuple[int, int, int], work: Path | None) -> RecoveryCourse:
+    from orchestration.benchmarks.inputs.judges import attack_faces
+    from orchestration.benchmarks.inputs.measure import linear_attack
     from orchestration.benchmarks.recovery.measure import RecoveryCourse
-    from orchestration.benchmarks.recovery.visits import mean_face
-    from orchestration.training import make_folder, training_pictures
+    from orchestration.benchmarks.recovery.visits import adversary_pictures, mean_face
+    from orchestration.cli.training import judges_of
+    from orchestration.training import make_folder
     from parties.adversary.learned_recovery import RecoveryConfig
 
+    steps, faces, known = asked
     config = job.config
-    pictures = training_pictures(job.dataset, lambda _: None)
+    pictures, held = adversary_pictures(job.dataset, known)
+    judges = judges_of(job.scenario, job.teacher)
     return RecoveryCourse(
         pictures=pictures,
+        held=held,
         mean=mean_face(pictures),
-        faces=attack_faces(job.dataset, job.teacher, faces),
-        network=job.teacher,
+        faces=attack_faces(job.dataset, judges, faces),
+        attack=linear_attack(job.dataset, known),
         config=RecoveryConfig(
             steps=steps,
             seed=config.seed,
             device=config.device,
             half=config.precision == "bfloat16",
         ),
-        described=f"{job.dataset.name} {job.teacher.digest}",
+        described=f"{job.dataset.name} {[net.digest for net in judges.values()]} {known}",
         folder=None if work is None else make_folder(work, "--work"),
     )
 
@@ -106,14 +115,13 @@ def _described(job: Training, course: RecoveryCourse) -> dict[str, Any]:
 
     return {
         "data": job.dataset.name,
-        "network": job.scenario.network.teacher,
         "seed": course.config.seed,
         "steps": course.config.steps,
         "batch_size": BATCH,
         "learning_rate": course.config.learning_rate,
         "precision": job.config.precision,
         "training_pictures": len(course.pictures),
-        "training_people": len(job.dataset.training_identities()),
+        "held_pictures": len(course.held),
         "faces": len(course.faces.pictures),
-        "threshold": course.faces.threshold,
+        "thresholds": {judge.name: judge.threshold for judge in course.faces.judges},
     }

@@ -14,6 +14,7 @@ __all__ = [
     "SEED",
     "FiniteRange",
     "faces_option",
+    "known_option",
     "overrides_option",
     "precision_option",
     "result_options",
@@ -72,6 +73,18 @@ def faces_option(default: int = 100) -> Decorator:
     several = click.IntRange(min=2)
     return click.option(
         "--faces", type=several, default=default, show_default=True, help="Faces attacked."
+    )
+
+
+def known_option() -> Decorator:
+    """Add --known: how much an adversary knows of faces; its prior is fitted to no fewer."""
+    several = click.IntRange(min=8)
+    return click.option(
+        "--known",
+        type=several,
+        default=3000,
+        show_default=True,
+        help="Training people of whom the adversary has a picture.",
     )
 
 

@@ -9,11 +9,19 @@ from orchestration.training import adapted_name, load_teacher, writable_place
 from parties.model_provider import DistilConfig, Precision, RgbEmbedder, fast_precision
 from protocol.errors import ScenarioError
 from scenarios.datasets import DataSet, open_dataset
-from scenarios.resources import check_runnable, data_root
+from scenarios.resources import TEACHERS, check_runnable, data_root
 from scenarios.schema import load_scenario
 from scenarios.specs import Scenario
 
-__all__ = ["Faces", "Training", "Wishes", "open_faces", "open_training", "precision"]
+__all__ = [
+    "Faces",
+    "Training",
+    "Wishes",
+    "judges_of",
+    "open_faces",
+    "open_training",
+    "precision",
+]
 
 
 class Wishes(NamedTuple):
@@ -88,6 +96,19 @@ def open_faces(path_or_name: str) -> Faces:
         DataError: data or weights are missing.
     """
     return _opened(load_scenario(path_or_name))
+
+
+def judges_of(scenario: Scenario, teacher: RgbEmbedder) -> dict[str, RgbEmbedder]:
+    """Return the networks that say whether a face was recovered, the scenario's own first.
+
+    Two were trained on different people: what only one of them recognises may be its own memory.
+
+    Raises:
+        DataError: weights are missing.
+    """
+    own = scenario.network.teacher
+    others = (name for name in TEACHERS if name != own)
+    return {own: teacher} | {name: load_teacher(name, data_root()) for name in others}
 
 
 def _opened(scenario: Scenario) -> Faces:

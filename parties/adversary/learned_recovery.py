@@ -1,15 +1,20 @@
 """Attack A3: a trained network that paints a face's luminance from protected inputs.
 
 The adversary can protect pictures of its own as often as it likes (it knows everything but the
-noise of the upload it attacks) and learns the way back from such pairs. The network is a small
-U-Net: a 1×1 reduction of the channels, then five scales, because what single coefficients say are
-differences of neighbouring pixels that have to be summed over the whole face.
+noise of the upload it attacks) and learns the way back from such pairs. It starts where linear
+algebra ends: the network sees the linear attack's estimate beside the upload, returns it unchanged
+before its first step, and learns what to add. The network is a small U-Net: a 1x1 reduction of the
+channels, then five scales, because what single coefficients say are differences of neighbouring
+pixels that have to be summed over the whole face.
+
+Training ends where pictures of people it was not trained on stop getting better, and the best
+network on them is kept. One that ran out of steps before has not converged.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +31,7 @@ __all__ = [
     "RecoveryConfig",
     "RecoveryNetwork",
     "RecoveryReport",
+    "TrainedRecovery",
     "recover",
     "train_recovery",
 ]
@@ -34,15 +40,27 @@ WIDTHS: Final = (16, 32, 64, 64, 64)
 """Channels at 112, 56, 28, 14 and 7 pixels."""
 SHADES: Final = 64.0
 """Grey levels the network counts as one."""
-WARMUP: Final = 0.03
+WARMUP: Final = 10
+"""Steps to the full learning rate."""
+SLOWER: Final = 4.0
+"""By what the learning rate falls."""
+FALLS: Final = 2
+"""How often it falls before training ends."""
 MEMORY: Final = 0.95
 """Weight of the past in the reported loss."""
 
 
 class RecoveryBatch(NamedTuple):
-    """Protected inputs float32 `[B,C,112,112]`, and the luminance minus 128 `[B,112,112]`."""
+    """What the adversary knows of pictures, and what it wants to know.
+
+    Attributes:
+        inputs: protected, float32 `[B,C,112,112]`.
+        estimate: luminance minus 128 as the linear attack recovers it, `[B,112,112]`.
+        luminance: the true one.
+    """
 
     inputs: Tensor
+    estimate: Tensor
     luminance: Tensor
 
 
@@ -51,15 +69,19 @@ class RecoveryConfig:
     """How the adversary trains.
 
     Attributes:
-        steps: gradient steps.
-        learning_rate: of Adam after warming up; a cosine takes it to zero.
+        steps: gradient steps at most.
+        learning_rate: of Adam after warming up, until people not trained on stop getting better.
+        every: steps between looks at those people.
+        patience: looks without a better one before the learning rate falls.
         seed: of the first weights.
         device: `cpu` or `cuda`.
         half: convolutions run in bfloat16; weights and loss are float32.
     """
 
     steps: int
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
+    every: int = 20
+    patience: int = 3
     seed: int = 7
     device: str = "cpu"
     half: bool = False
@@ -72,19 +94,34 @@ class RecoveryReport(NamedTuple):
     loss: float
 
 
-class RecoveryNetwork(nn.Module):
-    """Protected inputs `[B,C,112,112]` to luminance minus 128, `[B,112,112]`.
+class TrainedRecovery(NamedTuple):
+    """A trained adversary.
 
-    It starts out painting one face for everybody, `typical` `[112,112]`, and learns what to add.
+    Attributes:
+        network: the best one on people it was not trained on.
+        steps: gradient steps that were taken.
+        converged: whether they ended because nothing got better any more.
+        start_error: mean |error| of the linear estimate on those people, in grey levels.
+        error: the same of the network.
     """
 
-    typical: Tensor
+    network: RecoveryNetwork
+    steps: int
+    converged: bool
+    start_error: float
+    error: float
 
-    def __init__(self, channels: int, typical: Tensor) -> None:
+
+class RecoveryNetwork(nn.Module):
+    """Protected inputs `[B,C,112,112]` and linear estimates to luminance minus 128, `[B,112,112]`.
+
+    It starts out returning the estimate, and learns what to add.
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.register_buffer("typical", typical)
         first, last = WIDTHS[0], WIDTHS[-1]
-        self.reduce = nn.Conv2d(channels, first, 1)
+        self.reduce = nn.Conv2d(channels + 1, first, 1)
         self.enter = _block(first, first)
         pairs = list(pairwise(WIDTHS))
         self.down = nn.ModuleList(_block(high, low, stride=2) for high, low in pairs)
@@ -94,9 +131,10 @@ class RecoveryNetwork(nn.Module):
         self.paint = nn.Conv2d(first, 1, 1, bias=False)
         nn.init.zeros_(self.paint.weight)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, estimate: Tensor) -> Tensor:
         """Paint pictures."""
-        reduced = self.reduce(inputs)
+        seen = torch.cat([inputs, estimate[:, None] / SHADES], dim=1)
+        reduced = self.reduce(seen)
         scales = [self.enter(reduced)]
         for down in self.down:
             scales.append(down(scales[-1]))
@@ -106,53 +144,101 @@ class RecoveryNetwork(nn.Module):
             found = merge(wide + scales.pop())
         # The reduced input goes along unchanged: of a plane, the picture itself.
         added: Tensor = self.paint(found + reduced)[:, 0].float()
-        return self.typical + SHADES * added
+        return estimate + SHADES * added
 
 
 def train_recovery(
-    typical: NDArray[np.float32],
     batch_of: Callable[[int], RecoveryBatch],
+    held: Sequence[RecoveryBatch],
     config: RecoveryConfig,
     on_progress: Callable[[RecoveryReport], None] = lambda _: None,
-) -> RecoveryNetwork:
+) -> TrainedRecovery:
     """Train a network on the batch of each step; the result is a function of all arguments.
 
     The next batch is prepared meanwhile, in another thread.
 
     Args:
-        typical: luminance minus 128 that is painted where nothing is known, `[112,112]`.
         batch_of: step to batch.
+        held: batches of people that are not trained on; they say when to stop.
         config: of the training.
         on_progress: told of every step.
     """
     batch = batch_of(0)
-    network = _drawn(batch.inputs.shape[1], typical, config.seed).to(config.device)
+    network = _drawn(batch.inputs.shape[1], config.seed).to(config.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=0.0)
-    mean = math.nan
+    watch = _Watch(network, held, config)
+    mean, step = math.nan, 0
     with ThreadPoolExecutor(1) as background:
-        for step in range(config.steps):
+        while step < config.steps and not watch.ended:
             pending = background.submit(batch_of, step + 1)
-            loss = _step(network, optimiser, batch, _rate(step, config), config)
+            rate = config.learning_rate * watch.share * min(1.0, (step + 1) / WARMUP)
+            loss = _step(network, optimiser, batch, rate, config)
             mean = loss if math.isnan(mean) else MEMORY * mean + (1 - MEMORY) * loss
-            on_progress(RecoveryReport(step + 1, mean))
+            step += 1
+            on_progress(RecoveryReport(step, mean))
+            if step % config.every == 0 or step == config.steps:
+                watch.look(network)
             batch = pending.result()
-    return network.eval()
+    network.load_state_dict(watch.best)
+    return TrainedRecovery(network.eval(), step, watch.ended, watch.start, watch.least)
 
 
-def recover(network: RecoveryNetwork, inputs: Tensor) -> NDArray[np.float32]:
+def recover(
+    network: RecoveryNetwork, inputs: Tensor, estimate: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return the luminance minus 128 the network paints, float32 `[B,112,112]`."""
     device = network.paint.weight.device
     with torch.inference_mode():
-        found: NDArray[np.float32] = network(inputs.to(device)).cpu().numpy()
+        known = torch.from_numpy(estimate).to(device)
+        found: NDArray[np.float32] = network(inputs.to(device), known).cpu().numpy()
     return found
 
 
-def _drawn(channels: int, typical: NDArray[np.float32], seed: int) -> RecoveryNetwork:
+class _Watch:
+    """Looks at people who are not trained on, keeps the best network, and says when to stop."""
+
+    def __init__(
+        self, network: RecoveryNetwork, held: Sequence[RecoveryBatch], config: RecoveryConfig
+    ) -> None:
+        self._held, self._config = held, config
+        self._waited, self._falls = 0, 0
+        self.start = self.least = self._error(network)
+        self.best = _copied(network)
+        self.share, self.ended = 1.0, False
+
+    def look(self, network: RecoveryNetwork) -> None:
+        """Compare the network with the best one; where none is better any more, slow down."""
+        error = self._error(network)
+        if error < self.least:
+            self.least, self.best, self._waited = error, _copied(network), 0
+            return
+        self._waited += 1
+        if self._waited >= self._config.patience:
+            self._waited, self._falls = 0, self._falls + 1
+            self.share /= SLOWER
+            self.ended = self._falls > FALLS
+            network.load_state_dict(self.best)
+
+    def _error(self, network: RecoveryNetwork) -> float:
+        network.eval()
+        total = 0.0
+        for batch in self._held:
+            found = recover(network, batch.inputs, batch.estimate.numpy())
+            total += float(np.abs(found - batch.luminance.numpy()).mean())
+        network.train()
+        return total / len(self._held)
+
+
+def _copied(network: RecoveryNetwork) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _drawn(channels: int, seed: int) -> RecoveryNetwork:
     """Return a network with first weights of that seed; torch's own generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RecoveryNetwork(channels, torch.from_numpy(typical))
+        return RecoveryNetwork(channels)
 
 
 def _block(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
@@ -173,19 +259,12 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = rate
     with _convolutions(config):
-        found = network(batch.inputs.to(config.device))
+        found = network(batch.inputs.to(config.device), batch.estimate.to(config.device))
     loss = functional.l1_loss(found, batch.luminance.to(config.device))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return float(loss.detach())
-
-
-def _rate(step: int, config: RecoveryConfig) -> float:
-    """Linear warm-up, then a cosine down to zero."""
-    done = step / config.steps
-    falling = 0.5 * (1 + math.cos(math.pi * done))
-    return config.learning_rate * falling * min(1.0, (done + 1e-3) / WARMUP)
 
 
 def _convolutions(config: RecoveryConfig) -> torch.autocast:

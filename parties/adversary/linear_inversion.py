@@ -1,32 +1,28 @@
-"""Attack A1: recover a face from noisy frequency features by linear least squares, no training.
+"""Attack A1: recover a face from noisy features by linear algebra, no training.
 
-The transform of method reference 2.2 is linear and known. With noise of known scale, the most
-plausible luminance plane X under a Gaussian smoothness prior minimises
+The adversary knows how uploads follow from a plane (`uploads`), and what pictures look like: a
+Gaussian prior. What it returns is the most plausible plane, a linear function of the upload. The
+standard prior is that of faces (`face_inversion`); this module has the weak one for comparison,
+smoothness. It minimises
 
-    sum_uv |A_u X A_v^T - F_uv|^2 / variance + smooth |grad X|^2 + level |X|^2
+    (y - A x)^T W (y - A x) + smooth |grad x|^2 + level |x|^2
 
-and is found by conjugate gradients. Every element has a weight of its own, as its noise has (see
-`block_normal`). Fused channels are read as luminance, which they mostly are.
+and is found by conjugate gradients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.adversary.block_normal import (
-    Planes,
-    adjoint_of,
-    apply_normal,
-    normal_matrices,
-)
-from protocol.features.block_dct import BLOCK, analysis_operators
+from parties.adversary.block_normal import Planes
+from parties.adversary.uploads import Gathered, Law
 from protocol.features.spec import EDGE
 
-__all__ = ["misfit", "recover_from_channels", "recover_from_plane"]
+__all__ = ["LinearAttack", "SmoothAttack", "Solver", "recover"]
 
 STEP_SPREAD: Final = 12.0
 """Standard deviation of the difference of neighbouring pixels the prior assumes."""
@@ -37,73 +33,78 @@ TOLERANCE: Final = 1e-6
 """Squared residual, relative to the right side, at which rounds end."""
 
 
-def recover_from_channels(channels: Planes, noise_variance: NDArray[np.float64]) -> Planes:
-    """Return the luminance planes, minus 128, most plausible given noisy AC channels.
+class Solver(Protocol):
+    """An attack on one kind of upload."""
+
+    def recover(self, gathered: Gathered) -> Planes:
+        """Return the most plausible luminance planes minus 128, float32 [B,112,112]."""
+        ...
+
+    def plausibility(self, gathered: Gathered) -> NDArray[np.float64]:
+        """Return how plausible it is that uploads are of this kind, [B]; more is likelier."""
+        ...
+
+
+class LinearAttack(Protocol):
+    """A linear attack; `name` says which prior it has."""
+
+    name: str
+
+    def against(self, law: Law) -> Solver:
+        """Prepare the attack on uploads of a kind."""
+        ...
+
+    def described(self) -> bytes:
+        """Return bytes that differ between adversaries who know something else."""
+        ...
+
+
+def recover(solvers: Sequence[Solver], gathered: Sequence[Gathered]) -> Planes:
+    """Return the most plausible planes of uploads that follow one of several laws.
 
     Args:
-        channels: float32 [B, 63, 112, 112], coefficient (u, v) at index 8 u + v - 1.
-        noise_variance: noise variance of each channel [63] or of each element [63, 112, 112], not
-            below a rounding error, infinite for what was not sent.
-
-    Returns:
-        float32 [B, 112, 112].
+        solvers: the attack against each law; which of them an upload follows it has to find out.
+        gathered: what was gathered of the same uploads under each law.
     """
-    weights = np.zeros((BLOCK * BLOCK, EDGE, EDGE), np.float32)
-    variance = noise_variance if noise_variance.ndim > 1 else noise_variance[:, None, None]
-    weights[1:] = 1.0 / variance
-    matrices = normal_matrices(weights)
-    right = np.concatenate(
-        [_right_side(channels[i : i + 1], weights) for i in range(len(channels))]
+    if len(solvers) == 1:
+        return solvers[0].recover(gathered[0])
+    likely = np.argmax(
+        [solver.plausibility(each) for solver, each in zip(solvers, gathered, strict=True)], axis=0
     )
-    return _solve(lambda planes: apply_normal(matrices, planes), right)
+    planes = np.empty_like(gathered[0].back)
+    for which in np.unique(likely):
+        mine, each = likely == which, gathered[which]
+        planes[mine] = solvers[which].recover(Gathered(each.back[mine], each.energy[mine]))
+    return planes
 
 
-def misfit(
-    planes: Planes, channels: Planes, noise_variance: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return how far planes are from explaining noisy channels: weighted squares, [B].
+class SmoothAttack:
+    """The linear attack that knows of pictures only that neighbouring pixels are alike."""
 
-    Args:
-        planes: float32 [B, 112, 112].
-        channels: float32 [B, 63, 112, 112].
-        noise_variance: of each element [63, 112, 112], infinite for what was not sent.
-    """
-    operators = analysis_operators().astype(np.float32)
-    total = np.zeros(len(planes))
-    for channel in np.flatnonzero(np.isfinite(noise_variance).any(axis=(1, 2))):
-        down, right = divmod(int(channel) + 1, BLOCK)
-        explained = operators[down] @ planes @ operators[right].T
-        squares = np.square(explained - channels[:, channel]) / noise_variance[channel]
-        total += squares.sum(axis=(1, 2))
-    return total
+    name = "smooth"
+
+    def against(self, law: Law) -> Solver:
+        """Prepare the attack on uploads of a kind."""
+        return _SmoothSolver(law)
+
+    def described(self) -> bytes:
+        """Return the assumed deviations."""
+        return repr((self.name, STEP_SPREAD, LEVEL_SPREAD)).encode()
 
 
-def _right_side(channels: Planes, weights: Planes) -> Planes:
-    weighted = np.zeros((len(channels), BLOCK * BLOCK, EDGE, EDGE), np.float32)
-    np.multiply(channels, weights[1:], out=weighted[:, 1:])
-    return adjoint_of(weighted)
+class _SmoothSolver:
+    def __init__(self, law: Law) -> None:
+        self._law = law
 
+    def recover(self, gathered: Gathered) -> Planes:
+        return _solve(self._law.normal, gathered.back)
 
-def recover_from_plane(
-    plane: Planes, noise_variance: float | NDArray[np.float64], pool: int = 1
-) -> Planes:
-    """Return the planes most plausible given noisy means of pool x pool pixels.
-
-    Args:
-        plane: float32 [B, 112 / pool, 112 / pool], minus 128.
-        noise_variance: of the means, or of each of them [112 / pool, 112 / pool].
-        pool: side of the squares that were averaged.
-
-    Returns:
-        float32 [B, 112, 112].
-    """
-    weight = np.asarray(1.0 / np.asarray(noise_variance), dtype=np.float32)
-    means = np.repeat(np.eye(EDGE // pool, dtype=np.float32), pool, axis=1) / np.float32(pool)
-
-    def normal(planes: Planes) -> Planes:
-        return np.asarray(means.T @ (weight * (means @ planes @ means.T)) @ means)
-
-    return _solve(normal, np.asarray(means.T @ (weight * plane) @ means))
+    def plausibility(self, gathered: Gathered) -> NDArray[np.float64]:
+        """Return minus the weighted squares that the recovered planes leave unexplained."""
+        planes = self.recover(gathered)
+        explained = 2 * gathered.back - self._law.normal(planes)
+        products = np.einsum("bij,bij->b", planes, explained, dtype=np.float64)
+        return np.asarray(products - gathered.energy)
 
 
 def _solve(normal: Callable[[Planes], Planes], right: Planes) -> Planes:

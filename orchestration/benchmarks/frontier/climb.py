@@ -21,8 +21,10 @@ from orchestration.accuracy.sources import Source
 from orchestration.accuracy.trials import Trial, run_faces
 from orchestration.acquaintance import remember_people
 from orchestration.benchmarks.frontier.ladders import Ladder, bounds
-from orchestration.benchmarks.inputs.measure import AttackFaces, AttackPoint, attack_points
+from orchestration.benchmarks.inputs.judges import FMR, AttackFaces
+from orchestration.benchmarks.inputs.measure import AttackPoint, Campaign, attack_point
 from orchestration.progress import OnProgress, Progress
+from parties.adversary.linear_inversion import LinearAttack
 from parties.model_provider import (
     Client,
     DistilConfig,
@@ -41,7 +43,6 @@ from scenarios.datasets import DataSet
 
 __all__ = ["Course", "FrontierPoint", "Rates", "climb"]
 
-FMR: Final = 0.01
 TIMED: Final = 8
 ROUNDS: Final = 3
 HOPELESS: Final = 0.60
@@ -91,9 +92,10 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
         training_s: seconds they took.
         loss: 1 - cos on training pictures at the end.
         rates: of the trained network.
-        attack: the linear attack, judged by the network that knows no noise.
+        attack: the linear attack, judged by networks that know no noise.
         linked: attacked faces whose protected input the trained network matches, at FMR 1 %, with
             the RGB embedding of another, unprotected picture of the person.
+        linked_faces: of how many.
     """
 
     ladder: str
@@ -113,6 +115,7 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     attack: AttackPoint
     linked: int
+    linked_faces: int
 
 
 class Course(NamedTuple):
@@ -126,6 +129,7 @@ class Course(NamedTuple):
         teacher: the RGB network.
         targets: what the teacher said of those pictures.
         faces: what is attacked.
+        attack: the linear adversary.
         config: of the first rung, and the seed of all.
         noisy: of every other rung.
         calibrating: pictures that clip bounds come from.
@@ -140,6 +144,7 @@ class Course(NamedTuple):
     teacher: RgbEmbedder
     targets: TargetCache
     faces: AttackFaces
+    attack: LinearAttack
     config: DistilConfig
     noisy: DistilConfig
     calibrating: int
@@ -252,7 +257,7 @@ def _measure(
         [source], course.data, course.root, watch, which="test", mirror=False, seed=seed
     )
     mechanism, spent = ladder.attacked(student.calibration, epsilon), ladder.spent(epsilon)
-    attack = next(attack_points([mechanism], [spent], faces, course.teacher, seed))
+    attack = attack_point(mechanism, spent, Campaign(faces, course.attack, seed))
     return FrontierPoint(
         ladder=ladder.name,
         title=ladder.title_at(epsilon),
@@ -271,6 +276,7 @@ def _measure(
         rates=judge(trial),
         attack=attack,
         linked=_linked(embed(faces.pictures), faces),
+        linked_faces=len(faces.pictures),
     )
 
 
@@ -291,10 +297,12 @@ def _client_ms(client: Client, pictures: NDArray[np.uint8]) -> float:
 
 def _linked(protected: NDArray[np.float32], faces: AttackFaces) -> int:
     """Count protected faces nearer to their person's other picture than 99 % of strangers are."""
-    units = protected / np.linalg.norm(protected, axis=1, keepdims=True)
-    scores = units @ faces.other.T
-    own = np.eye(len(units), dtype=np.bool_)
-    return int((scores[own] > np.quantile(scores[~own], 1 - FMR)).sum())
+    units, judge = protected / np.linalg.norm(protected, axis=1, keepdims=True), faces.judges[0]
+    scores = units @ judge.strangers.T
+    strange = np.ones(scores.shape, dtype=np.bool_)
+    strange[np.arange(len(units)), judge.own] = False
+    linked = np.einsum("td,td->t", units, judge.other)
+    return int((linked > np.quantile(scores[strange], 1 - FMR)).sum())
 
 
 def _all_steps(record: dict[str, Any]) -> int:

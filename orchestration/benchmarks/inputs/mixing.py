@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.inputs.measure import AttackFaces, correlation, grey, units_of
+from orchestration.benchmarks.inputs.judges import Recognised
+from orchestration.benchmarks.inputs.measure import Campaign, correlation
 from orchestration.benchmarks.inputs.mechanisms import luminance
-from parties.adversary.linear_inversion import recover_from_channels
 from parties.adversary.unmixing import Statistics, statistics_of, unmixing
-from parties.model_provider import RgbEmbedder, Student, StudentEmbedder
+from parties.adversary.uploads import ChannelLaw
+from parties.model_provider import Student, StudentEmbedder
 from protocol.features import Calibration, FeatureExtractor, FeatureSpec, calibrate
 
 __all__ = ["Eavesdropped", "MixedChannels", "eavesdrop", "rounding_cost"]
@@ -37,15 +38,13 @@ class Eavesdropped(msgspec.Struct, frozen=True, kw_only=True):
         uploads: intercepted uploads of another person the mixing was estimated from; 0 reads the
             mixed channels as they are, None knows the mixing.
         correlation: mean correlation of recovered and true luminance.
-        same_picture: recovered faces that match the attacked picture at FMR 1 %.
-        other_picture: recovered faces that match another picture of the person.
+        judged: what each network says of the recovered faces.
         faces: how many were attacked.
     """
 
     uploads: int | None
     correlation: float
-    same_picture: int
-    other_picture: int
+    judged: tuple[Recognised, ...]
     faces: int
 
 
@@ -77,26 +76,21 @@ class MixedChannels(NamedTuple):
 
 
 def eavesdrop(
-    deployment: MixedChannels,
-    uploads: Pictures,
-    faces: AttackFaces,
-    network: RgbEmbedder,
+    deployment: MixedChannels, uploads: Pictures, campaign: Campaign
 ) -> Iterator[Eavesdropped]:
     """Attack faces with the key unknown, known, and estimated from one upload after another.
 
     An estimate is right up to one common sign at best; the adversary keeps the better of both.
     """
-    seen = _scaled(faces.pictures, deployment.calibration)
+    seen = _scaled(campaign.faces.pictures, deployment.calibration)
     nothing, identity = deployment.key, np.eye(CHANNELS)
-    yield _attacked(nothing, seen, deployment, (faces, network), 0)
-    yield _attacked(identity, seen, deployment, (faces, network), None)
+    yield _attacked(nothing, seen, deployment, campaign, 0)
+    yield _attacked(identity, seen, deployment, campaign, None)
     for number in range(len(uploads)):
         estimate = deployment.estimated(uploads[number : number + 1])
         left = estimate.T @ deployment.key
-        both = [
-            _attacked(sign * left, seen, deployment, (faces, network), 1) for sign in (1.0, -1.0)
-        ]
-        yield max(both, key=lambda found: found.other_picture)
+        both = [_attacked(sign * left, seen, deployment, campaign, 1) for sign in (1.0, -1.0)]
+        yield max(both, key=lambda found: found.judged[0].other_picture)
 
 
 def rounding_cost(
@@ -130,22 +124,19 @@ def _attacked(
     left: NDArray[np.float64],
     seen: Channels,
     deployment: MixedChannels,
-    judged: tuple[AttackFaces, RgbEmbedder],
+    campaign: Campaign,
     uploads: int | None,
 ) -> Eavesdropped:
     """Attack channels that are still multiplied by `left`."""
-    faces, network = judged
     scale = deployment.calibration.scale[:, None, None]
     read = np.einsum("cd,bdij->bcij", left.astype(np.float32), seen, optimize=True) * scale
-    planes = recover_from_channels(np.ascontiguousarray(read), np.full(CHANNELS, ROUNDING))
-    units = units_of(network, grey(planes))
-    same, other = (np.einsum("td,td->t", units, known) for known in (faces.same, faces.other))
+    law = ChannelLaw(np.arange(CHANNELS), np.full((CHANNELS, 1, 1), ROUNDING))
+    planes = campaign.attack.against(law).recover(law.gather(np.ascontiguousarray(read)))
     return Eavesdropped(
         uploads=uploads,
-        correlation=correlation(planes, luminance(faces.pictures)),
-        same_picture=int((same > faces.threshold).sum()),
-        other_picture=int((other > faces.threshold).sum()),
-        faces=len(units),
+        correlation=correlation(planes, luminance(campaign.faces.pictures)),
+        judged=campaign.faces.recognised(planes),
+        faces=len(planes),
     )
 
 

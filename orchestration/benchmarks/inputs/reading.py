@@ -1,23 +1,25 @@
 """The linear attack A1 on exactly what is sent: from an upload to the luminance it gives away.
 
-Least squares under a smoothness prior, without training. The adversary knows the features, their
-calibration and the law of the noise. Colour maps are not read.
+The adversary knows the features, their calibration and the law of the noise; `parties.adversary`
+says what it knows of pictures. Colour maps are not read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.adversary.linear_inversion import misfit, recover_from_channels, recover_from_plane
+from parties.adversary.linear_inversion import LinearAttack, recover
+from parties.adversary.uploads import ChannelLaw, Gathered, Law, MeanLaw
 from protocol.features import Calibration, FeatureSpec, ProtectedBatch, dequantise
 from protocol.features.selection import sent_channels
 from protocol.features.spec import EDGE
 from protocol.features.wire import wire_variance
 
-__all__ = ["ROUNDING", "read_upload", "recovered_planes", "upload_values"]
+__all__ = ["PLANE", "ROUNDING", "Reader", "upload_values"]
 
 Planes = NDArray[np.float32]
 
@@ -31,27 +33,54 @@ _SHRUNK: Final = {"mean": 3.0}
 """Luminance in units of the fused coefficients: colour planes add next to nothing to a mean."""
 
 
-def read_upload(sent: ProtectedBatch, spec: FeatureSpec, calibration: Calibration) -> Planes:
-    """Return the luminance planes, minus 128, that pictures' uploads give away, [B,112,112]."""
-    return recovered_planes(upload_values(sent, spec, calibration), spec, calibration)
+class Reader:
+    """The attack, prepared for one kind of upload."""
+
+    def __init__(
+        self, spec: FeatureSpec, calibration: Calibration, attack: LinearAttack, uploads: int = 1
+    ) -> None:
+        """Prepare.
+
+        Args:
+            spec: the features.
+            calibration: their public bounds and shares.
+            attack: the adversary.
+            uploads: of the same picture, whose values were averaged.
+        """
+        self._spec, self._calibration = spec, calibration
+        self.laws = _laws_of(spec, calibration, uploads)
+        self._solvers = [attack.against(law) for law in self.laws]
+
+    def read(self, sent: ProtectedBatch) -> Planes:
+        """Return the luminance planes, minus 128, that uploads give away, [B,112,112]."""
+        return self.recovered(self.gather(upload_values(sent, self._spec, self._calibration)))
+
+    def gather(self, values: Planes) -> list[Gathered]:
+        """Return what is kept of values under each law."""
+        return [law.gather(values) for law in self.laws]
+
+    def recovered(self, gathered: Sequence[Gathered]) -> Planes:
+        """Return the planes of what was gathered under each law."""
+        return recover(self._solvers, gathered)
 
 
 def upload_values(sent: ProtectedBatch, spec: FeatureSpec, calibration: Calibration) -> Planes:
-    """Return what the attack reads: the plane, or the luminance's coefficients [B,F,112,112]."""
+    """Return what the attack reads: means [B,S,S], or luminance coefficients [B,F,112,112]."""
     values = dequantise(sent, spec, calibration)
-    return values[
-        :, : 1 if spec.fusion == "plane" else len(sent_channels(PLANE, spec.selection)[0])
-    ]
-
-
-def recovered_planes(values: Planes, spec: FeatureSpec, calibration: Calibration) -> Planes:
-    """Return the most plausible luminance planes of uploads' values."""
     if spec.fusion == "plane":
         block = spec.pixel_block
-        return recover_from_plane(
-            values[:, 0, ::block, ::block], _pixel_variance(spec, calibration), block
-        )
-    return _from_channels(values, spec, calibration)
+        return np.ascontiguousarray(values[:, 0, ::block, ::block])
+    return values[:, : len(sent_channels(PLANE, spec.selection)[0])]
+
+
+def _laws_of(spec: FeatureSpec, calibration: Calibration, uploads: int) -> list[Law]:
+    """Return what values may be: one law, or one for each group of channels that may be drawn."""
+    if spec.fusion == "plane":
+        return [MeanLaw(_pixel_variance(spec, calibration) / uploads, spec.pixel_block)]
+    groups, unit = sent_channels(PLANE, spec.selection), _SHRUNK.get(spec.fusion, 1.0)
+    sent = wire_variance(spec, calibration)[: len(groups[0])] / uploads
+    variance = np.maximum(sent, LEAST_VARIANCE / unit**2)
+    return [ChannelLaw(group, variance, unit) for group in groups]
 
 
 def _pixel_variance(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.float64]:
@@ -61,22 +90,3 @@ def _pixel_variance(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.f
     if spec.allocation == "learned" and calibration.allocation is not None:
         places = calibration.allocation.places.astype(np.float64)
     return np.asarray(2 * np.square(255.0 / (spec.pixel_epsilon * places)) + ROUNDING)
-
-
-def _from_channels(values: Planes, spec: FeatureSpec, calibration: Calibration) -> Planes:
-    """Attack coefficients; of a random selection, keep the most plausible of its groups."""
-    groups, unit = sent_channels(PLANE, spec.selection), _SHRUNK.get(spec.fusion, 1.0)
-    sent = wire_variance(spec, calibration)[: len(groups[0])] * unit**2
-    best, least = np.zeros((len(values), EDGE, EDGE), np.float32), np.full(len(values), np.inf)
-    for group in groups:
-        channels = np.zeros((len(values), PLANE, EDGE, EDGE), dtype=np.float32)
-        channels[:, group] = np.float32(unit) * values
-        variance = np.full((PLANE, EDGE, EDGE), np.inf)
-        variance[group] = np.maximum(sent, LEAST_VARIANCE)
-        planes = recover_from_channels(channels, variance)
-        if len(groups) == 1:
-            return planes
-        error = misfit(planes, channels, variance)
-        better = error < least
-        best[better], least[better] = planes[better], error[better]
-    return best

@@ -6,10 +6,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.inputs.measure import AttackFaces, grey, units_of
+from orchestration.benchmarks.inputs.judges import AttackFaces, Recognised
 from orchestration.benchmarks.inputs.mechanisms import luminance
 from orchestration.benchmarks.recovery.similarity import psnr_db, ssim
-from parties.model_provider import RgbEmbedder
 
 __all__ = ["Likeness", "likeness"]
 
@@ -27,9 +26,7 @@ class Likeness(msgspec.Struct, frozen=True, kw_only=True):
         ssim_range: its 95 % interval over faces.
         psnr_db: mean peak signal-to-noise ratio; None where every pixel is right.
         correlation: mean correlation with the true luminance; None where nothing varies.
-        same_picture: faces that match the attacked picture at FMR 1 %, to the RGB network.
-        other_picture: faces that match another picture of the person at FMR 1 %.
-        other_picture_strict: the same at FMR 0.1 %.
+        judged: whom each network recognises in them.
         faces: how many were attacked.
     """
 
@@ -37,29 +34,22 @@ class Likeness(msgspec.Struct, frozen=True, kw_only=True):
     ssim_range: tuple[float, float]
     psnr_db: float | None
     correlation: float | None
-    same_picture: int
-    other_picture: int
-    other_picture_strict: int
+    judged: tuple[Recognised, ...]
     faces: int
 
 
-def likeness(planes: Planes, faces: AttackFaces, network: RgbEmbedder) -> Likeness:
+def likeness(planes: Planes, faces: AttackFaces) -> Likeness:
     """Compare recovered planes, luminance minus 128 [T,112,112], with the attacked faces."""
     true = luminance(faces.pictures)
     found = np.clip(planes, -MID_GREY, 255 - MID_GREY)
     similar = ssim(found + MID_GREY, true + MID_GREY)
     peak = float(psnr_db(found, true).mean())
-    units = units_of(network, grey(found))
-    same = np.einsum("td,td->t", units, faces.same)
-    other = np.einsum("td,td->t", units, faces.other)
     return Likeness(
         ssim=float(similar.mean()),
         ssim_range=_interval(similar),
         psnr_db=peak if np.isfinite(peak) else None,
         correlation=_correlation(found, true),
-        same_picture=int((same > faces.threshold).sum()),
-        other_picture=int((other > faces.threshold).sum()),
-        other_picture_strict=int((other > faces.strict).sum()),
+        judged=faces.recognised(found),
         faces=len(found),
     )
 

@@ -13,9 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.inputs.measure import AttackFaces
+from orchestration.benchmarks.inputs.judges import AttackFaces
 from orchestration.benchmarks.inputs.mechanisms import luminance
-from orchestration.benchmarks.inputs.reading import read_upload
 from orchestration.benchmarks.recovery.likeness import Likeness, likeness
 from orchestration.benchmarks.recovery.titles import input_title
 from orchestration.benchmarks.recovery.visits import BATCH, Oracle
@@ -27,7 +26,8 @@ from parties.adversary.learned_recovery import (
     recover,
     train_recovery,
 )
-from parties.model_provider import RgbEmbedder, read_student
+from parties.adversary.linear_inversion import LinearAttack
+from parties.model_provider import read_student
 from protocol.errors import DataError
 from protocol.features import Calibration, FeatureSpec, privacy_budget
 
@@ -60,19 +60,21 @@ class RecoveryCourse(NamedTuple):
     """What all rows share.
 
     Attributes:
-        pictures: of people the adversary trains on, uint8 [N,112,112,3].
-        mean: their mean face, luminance minus 128.
+        pictures: the adversary trains on, uint8 [N,112,112,3].
+        held: pictures of people it does not train on; they say when to stop.
+        mean: mean face of those it trains on, luminance minus 128.
         faces: what is attacked; other people.
-        network: the RGB network that says who a recovered face is.
+        attack: the linear attack, from which training starts.
         config: of the training.
         described: names data, people and networks; rows of another course are not taken over.
         folder: where finished rows are kept; None keeps none.
     """
 
     pictures: Pictures
+    held: Pictures
     mean: Planes
     faces: AttackFaces
-    network: RgbEmbedder
+    attack: LinearAttack
     config: RecoveryConfig
     described: str
     folder: Path | None
@@ -88,11 +90,15 @@ class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True):
         epsilon: of everything sent for a picture; None where something is sent without noise.
         trained: A3, which reads all channels.
         linear: A1, which reads the frequency channels or the plane.
+        verdict: whether A3 counts: `counts`, `not converged` (a lower bound), or `weaker than
+            linear`.
         steps: gradient steps of A3.
         visits: pictures A3 saw, repetitions counted.
         training_pictures: different ones.
         training_s: seconds it took.
         loss: mean error on its own pictures at the end, in grey levels.
+        held_error: the same on pictures of people held out.
+        held_linear_error: and of the linear attack on those.
     """
 
     file: str
@@ -101,11 +107,14 @@ class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True):
     epsilon: float | None
     trained: Likeness
     linear: Likeness
+    verdict: str
     steps: int
     visits: int
     training_pictures: int
     training_s: float
     loss: float
+    held_error: float
+    held_linear_error: float
 
 
 class Floors(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,12 +143,12 @@ def read_attacked(paths: Sequence[Path]) -> list[Attacked]:
 
 def floors(course: RecoveryCourse) -> Floors:
     """Judge pictures that no upload was needed for, and the true ones."""
-    faces, network = course.faces, course.network
+    faces = course.faces
     true = luminance(faces.pictures)
     return Floors(
-        blank=likeness(np.zeros_like(true), faces, network),
-        mean_face=likeness(np.broadcast_to(course.mean, true.shape), faces, network),
-        unprotected=likeness(true, faces, network),
+        blank=likeness(np.zeros_like(true), faces),
+        mean_face=likeness(np.broadcast_to(course.mean, true.shape), faces),
+        unprotected=likeness(true, faces),
     )
 
 
@@ -158,7 +167,8 @@ def attack(
 
 
 def _measure(given: Attacked, course: RecoveryCourse, watch: OnProgress) -> RecoveryRow:
-    oracle, config = Oracle(given.spec, given.calibration, course.config.seed), course.config
+    config = course.config
+    oracle = Oracle(given.spec, given.calibration, course.attack, config.seed)
     title, loss, start = input_title(given.spec), math.nan, time.monotonic()
 
     def report(found: RecoveryReport) -> None:
@@ -166,25 +176,37 @@ def _measure(given: Attacked, course: RecoveryCourse, watch: OnProgress) -> Reco
         loss = found.loss
         watch(Progress(title, found.step, config.steps, f"error {found.loss:.1f}"))
 
-    network = train_recovery(
-        course.mean, lambda step: oracle.batch(course.pictures, step), config, report
-    )
+    starts = range(0, len(course.held), BATCH)
+    held = [oracle.known(course.held[i : i + BATCH], f"held-{i}") for i in starts]
+    found = train_recovery(lambda step: oracle.batch(course.pictures, step), held, config, report)
     spent_s = time.monotonic() - start
-    trained, linear = _recovered(oracle, network, course, watch)
+    planes = _recovered(oracle, found.network, course, watch)
+    trained, linear = (likeness(each, course.faces) for each in planes)
     epsilon = privacy_budget(given.spec, given.calibration).total
     return RecoveryRow(
         file=given.path.name,
         title=title,
         channels=given.spec.channels,
         epsilon=epsilon if math.isfinite(epsilon) else None,
-        trained=likeness(trained, course.faces, course.network),
-        linear=likeness(linear, course.faces, course.network),
-        steps=config.steps,
-        visits=config.steps * min(BATCH, len(course.pictures)),
+        trained=trained,
+        linear=linear,
+        verdict=_verdict(trained, linear, converged=found.converged),
+        steps=found.steps,
+        visits=found.steps * min(BATCH, len(course.pictures)),
         training_pictures=len(course.pictures),
         training_s=round(spent_s, 1),
         loss=round(loss, 3),
+        held_error=round(found.error, 3),
+        held_linear_error=round(found.start_error, 3),
     )
+
+
+def _verdict(trained: Likeness, linear: Likeness, *, converged: bool) -> str:
+    """Say whether a trained attack may stand for what training can do."""
+    pairs = zip(trained.judged, linear.judged, strict=True)
+    if any(mine.other_picture < other.other_picture for mine, other in pairs):
+        return "weaker than linear"
+    return "counts" if converged else "not converged"
 
 
 def _recovered(
@@ -197,12 +219,8 @@ def _recovered(
         watch(Progress("attack", start, len(pictures)))
         chunk = pictures[start : start + CHUNK]
         sent = oracle.protect(chunk, f"attacked-{start}")
-        found.append(
-            (
-                recover(network, oracle.inputs(sent)),
-                read_upload(sent, oracle.spec, oracle.calibration),
-            )
-        )
+        estimate = oracle.reader.read(sent)
+        found.append((recover(network, oracle.inputs(sent), estimate), estimate))
     trained, solved = zip(*found, strict=True)
     return np.concatenate(trained), np.concatenate(solved)
 
@@ -214,7 +232,7 @@ def _name(given: Attacked, course: RecoveryCourse) -> str:
     digest.update(msgspec.json.encode(given.spec, order="sorted"))
     for name, values in sorted(given.calibration.to_arrays().items()):
         digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
-    asked = (config.steps, config.learning_rate, config.seed, config.half, course.described)
+    asked = (repr(config), course.attack.name, course.described)
     digest.update(repr((*asked, len(course.pictures), len(course.faces.pictures))).encode())
     return f"{given.path.stem}-{digest.hexdigest()}.json"
 

@@ -15,7 +15,8 @@ from PIL import Image
 from orchestration.benchmarks.frontier.ablations import ABLATIONS, noisy_variants
 from orchestration.benchmarks.frontier.climb import Course, FrontierPoint, Rates, climb
 from orchestration.benchmarks.frontier.ladders import LADDERS, bounds
-from orchestration.benchmarks.inputs.measure import attack_faces
+from orchestration.benchmarks.inputs.judges import attack_faces
+from orchestration.benchmarks.inputs.measure import linear_attack
 from orchestration.cli.main import main
 from parties.model_provider import DistilConfig, RgbEmbedder, TargetCache, read_student
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
@@ -64,7 +65,8 @@ def course(folder: Path, work: Path) -> Course:
         pictures=pictures,
         teacher=teacher,
         targets=TargetCache(teacher),
-        faces=attack_faces(dataset, teacher, 6),
+        faces=attack_faces(dataset, {"tiny": teacher}, 6),
+        attack=linear_attack(dataset, 10, "smooth"),
         config=config,
         noisy=config,
         calibrating=4,
@@ -104,9 +106,10 @@ def test_finished_rungs_are_neither_trained_nor_measured_again(
     monkeypatch.setattr("orchestration.benchmarks.frontier.climb.distil", refuse)
     monkeypatch.setattr("orchestration.benchmarks.frontier.climb.run_faces", refuse)
     assert next(rungs(folder, tmp_path, (7840.0,))) == first
-    fewer = attack_faces(course(folder, tmp_path).dataset, course(folder, tmp_path).teacher, 5)
+    given = course(folder, tmp_path)
+    fewer = attack_faces(given.dataset, {"tiny": given.teacher}, 5)
     with pytest.raises(AssertionError):  # another number of faces is another measurement
-        next(climb(LADDERS["means4"], (), course(folder, tmp_path)._replace(faces=fewer), ignore))
+        next(climb(LADDERS["means4"], (), given._replace(faces=fewer), ignore))
     (tmp_path / "means4-none.json").write_text("{")
     with pytest.raises(DataError, match="not a finished point"):
         next(rungs(folder, tmp_path, (7840.0,)))

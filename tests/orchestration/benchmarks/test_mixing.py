@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestration.benchmarks.inputs.measure import AttackFaces, attack_faces
+from orchestration.benchmarks.inputs.judges import attack_faces
+from orchestration.benchmarks.inputs.measure import Campaign, linear_attack
 from orchestration.benchmarks.inputs.mixing import MixedChannels, eavesdrop, rounding_cost
 from parties.model_provider import DistilConfig, RgbEmbedder, distil
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
@@ -12,7 +13,7 @@ from protocol.features import FeatureSpec
 from reports.input_rates import mixing_lines
 from scenarios.datasets.synthetic import SyntheticFaces
 
-FACES = SyntheticFaces(3, training_people=6, test_people=8, pictures=2)
+FACES = SyntheticFaces(3, training_people=10, test_people=8, pictures=2)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,8 @@ def network() -> RgbEmbedder:
 
 
 @pytest.fixture(scope="module")
-def attacked(network: RgbEmbedder) -> AttackFaces:
-    return attack_faces(FACES, network, 4)
+def attacked(network: RgbEmbedder) -> Campaign:
+    return Campaign(attack_faces(FACES, {"tiny": network}, 4), linear_attack(FACES, 10), 7)
 
 
 def training() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -32,10 +33,10 @@ def training() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 def test_an_eavesdropper_who_knows_the_mixing_reads_everything(
-    network: RgbEmbedder, attacked: AttackFaces
+    attacked: Campaign,
 ) -> None:
     deployment = MixedChannels.drawn(training(), np.random.default_rng(2))
-    ignored, known, estimated = eavesdrop(deployment, training()[:1], attacked, network)
+    ignored, known, estimated = eavesdrop(deployment, training()[:1], attacked)
     assert (ignored.uploads, known.uploads, estimated.uploads) == (0, None, 1)
     assert known.correlation > 0.95
     assert known.correlation > max(ignored.correlation, estimated.correlation)

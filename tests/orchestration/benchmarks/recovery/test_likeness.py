@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestration.benchmarks.inputs.measure import AttackFaces, attack_faces
+from orchestration.benchmarks.inputs.judges import AttackFaces, attack_faces
 from orchestration.benchmarks.inputs.mechanisms import luminance
 from orchestration.benchmarks.recovery.likeness import likeness
 from orchestration.benchmarks.recovery.similarity import psnr_db, ssim
@@ -71,30 +71,30 @@ def network() -> RgbEmbedder:
 @pytest.fixture(scope="module")
 def faces(network: RgbEmbedder) -> AttackFaces:
     dataset = SyntheticFaces(3, training_people=0, test_people=6, pictures=2)
-    return attack_faces(dataset, network, 6)
+    return attack_faces(dataset, {"tiny": network}, 6)
 
 
 def test_true_planes_are_the_ceiling_and_a_blank_one_recognises_nobody(
-    network: RgbEmbedder, faces: AttackFaces
+    faces: AttackFaces,
 ) -> None:
     true = luminance(faces.pictures)
-    ceiling = likeness(true, faces, network)
+    ceiling = likeness(true, faces)
     assert ceiling.ssim == pytest.approx(1.0)
     assert ceiling.psnr_db is None
     assert ceiling.correlation == pytest.approx(1.0)
-    assert ceiling.same_picture == ceiling.faces == 6
-    blank = likeness(np.zeros_like(true), faces, network)
+    assert ceiling.judged[0].same_picture == ceiling.faces == 6
+    blank = likeness(np.zeros_like(true), faces)
     assert blank.correlation is None
     assert blank.psnr_db == pytest.approx(float(psnr_db(np.zeros_like(true), true).mean()))
     low, high = blank.ssim_range
     assert low < blank.ssim < high < ceiling.ssim
-    assert blank.same_picture < ceiling.same_picture
+    assert blank.judged[0].same_picture < ceiling.judged[0].same_picture
 
 
 def test_planes_are_judged_as_the_pictures_they_would_be(
-    network: RgbEmbedder, faces: AttackFaces
+    faces: AttackFaces,
 ) -> None:
     true = luminance(faces.pictures)
     wild = np.where(true > 0, true + 500, true - 500).astype(np.float32)
     shown = np.where(true > 0, 127, -128).astype(np.float32)
-    assert likeness(wild, faces, network) == likeness(shown, faces, network)
+    assert likeness(wild, faces) == likeness(shown, faces)

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from orchestration.benchmarks.inputs.measure import attack_faces, correlation
+from orchestration.benchmarks.inputs.judges import attack_faces
+from orchestration.benchmarks.inputs.measure import correlation, linear_attack
 from orchestration.benchmarks.inputs.mechanisms import luminance
-from orchestration.benchmarks.inputs.reading import read_upload
 from orchestration.benchmarks.recovery import measure
 from orchestration.benchmarks.recovery.measure import (
     Attacked,
@@ -21,23 +21,24 @@ from orchestration.benchmarks.recovery.measure import (
     floors,
 )
 from orchestration.benchmarks.recovery.titles import input_title
-from orchestration.benchmarks.recovery.visits import Oracle, mean_face
+from orchestration.benchmarks.recovery.visits import Oracle, adversary_pictures, mean_face
 from orchestration.cli import training as cli_training
 from orchestration.cli.main import main
 from orchestration.cli.training import Training
 from parties.adversary.learned_recovery import RecoveryConfig
+from parties.adversary.linear_inversion import SmoothAttack
 from parties.model_provider import DistilConfig, RgbEmbedder, distil, save_student
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
 from parties.model_provider.published import RgbScaling
 from protocol.errors import DataError
-from protocol.features import FeatureSpec, calibrate
+from protocol.features import Calibration, FeatureSpec, calibrate
 from reports.recovery_text import recovery_lines
 from scenarios.datasets.synthetic import SyntheticFaces
 from scenarios.schema import load_scenario
 
 Pictures = NDArray[np.uint8]
 
-FACES = SyntheticFaces(3, training_people=4, test_people=4, pictures=2)
+FACES = SyntheticFaces(3, training_people=10, test_people=4, pictures=2)
 PLANE = FeatureSpec(fusion="plane", colour="none", pixel_block=4)
 
 
@@ -81,10 +82,11 @@ def smooth() -> Pictures:
 
 def course(network: RgbEmbedder, folder: Path | None = None, steps: int = 2) -> RecoveryCourse:
     return RecoveryCourse(
-        pictures=training(),
+        pictures=training()[:8],
+        held=training()[8:10],
         mean=mean_face(training()),
-        faces=attack_faces(FACES, network, 4),
-        network=network,
+        faces=attack_faces(FACES, {"tiny": network}, 4),
+        attack=linear_attack(FACES, 10),
         config=RecoveryConfig(steps=steps),
         described="tiny",
         folder=folder,
@@ -95,9 +97,13 @@ def given(spec: FeatureSpec) -> Attacked:
     return Attacked(Path("given.npz"), spec, calibrate([training()], spec.fusion, spec.selection))
 
 
+def oracle_of(spec: FeatureSpec, calibration: Calibration, seed: int = 7) -> Oracle:
+    return Oracle(spec, calibration, SmoothAttack(), seed)
+
+
 def test_batches_are_a_function_of_seed_and_step_with_fresh_noise_each() -> None:
     spec = msgspec.structs.replace(PLANE, pixel_epsilon=40.0)
-    oracle = Oracle(spec, given(spec).calibration, 7)
+    oracle = oracle_of(spec, given(spec).calibration)
     few = training()[:2]
     first, again, later = (oracle.batch(few, step) for step in (0, 0, 1))
     assert first.inputs.shape == (2, 1, 112, 112)
@@ -107,16 +113,27 @@ def test_batches_are_a_function_of_seed_and_step_with_fresh_noise_each() -> None
     ways = {plane.tobytes() for plane in (*plain, *plain[:, :, ::-1])}
     for batch in (oracle.batch(few, step) for step in range(6)):
         assert {plane.numpy().tobytes() for plane in batch.luminance} < ways
-    other = Oracle(spec, oracle.calibration, 8).batch(few, 0)
+    other = oracle_of(spec, oracle.calibration, 8).batch(few, 0)
     assert not np.array_equal(first.inputs, other.inputs)
 
 
 def test_half_of_the_visits_are_mirrored() -> None:
-    oracle = Oracle(PLANE, given(PLANE).calibration, 7)
+    oracle = oracle_of(PLANE, given(PLANE).calibration)
     few = training()[:2]
     plain = {plane.tobytes() for plane in luminance(few)}
     seen = [plane.numpy() for step in range(20) for plane in oracle.batch(few, step).luminance]
     assert 10 < sum(plane.tobytes() in plain for plane in seen) < 30
+
+
+def test_who_is_held_out_is_not_trained_on_and_the_priors_pictures_are_left_out() -> None:
+    pictures, held = adversary_pictures(FACES, 3)
+    names = FACES.training_identities()
+    ids = [list(FACES.pictures_of(name)) for name in names]
+    assert np.array_equal(held, FACES.load([each[0] for each in ids[5:]]))
+    wanted = [*(each[1] for each in ids[:3]), *(name for each in ids[3:5] for name in each)]
+    assert np.array_equal(pictures, FACES.load(wanted))
+    with pytest.raises(DataError, match="at least 2"):
+        adversary_pictures(SyntheticFaces(3, training_people=1, test_people=2, pictures=2), 3)
 
 
 def test_the_mean_face_is_that_of_all_pictures_both_ways() -> None:
@@ -137,9 +154,9 @@ def test_the_mean_face_is_that_of_all_pictures_both_ways() -> None:
 def test_without_noise_linear_algebra_reads_every_input(
     spec: FeatureSpec, smooth: Pictures
 ) -> None:
-    oracle = Oracle(spec, calibrate([smooth], spec.fusion, spec.selection), 7)
+    oracle = oracle_of(spec, calibrate([smooth], spec.fusion, spec.selection))
     attacked = smooth[:2]
-    found = read_upload(oracle.protect(attacked, "a"), spec, oracle.calibration)
+    found = oracle.reader.read(oracle.protect(attacked, "a"))
     assert correlation(found, luminance(attacked)) > 0.85
     if spec.fusion == "mean":  # a third where the mean of three planes is taken for one of them
         assert 0.8 < found.std() / luminance(attacked).std() < 1.1
@@ -147,9 +164,9 @@ def test_without_noise_linear_algebra_reads_every_input(
 
 def test_channels_drawn_for_every_picture_are_read_as_well(smooth: Pictures) -> None:
     spec = FeatureSpec(fusion="none", colour="none", selection="random")
-    oracle = Oracle(spec, calibrate([smooth], "none", "random"), 7)
+    oracle = oracle_of(spec, calibrate([smooth], "none", "random"))
     attacked = smooth[:2]
-    found = read_upload(oracle.protect(attacked, "a"), spec, oracle.calibration)
+    found = oracle.reader.read(oracle.protect(attacked, "a"))
     assert correlation(found, luminance(attacked)) > 0.3  # without the lowest frequencies
 
 
@@ -171,6 +188,8 @@ def test_a_row_holds_both_attacks_and_is_kept(
     inputs = [given(PLANE)]
     (row,) = attack(inputs, course(network, tmp_path), lambda _: None)
     assert (row.steps, row.visits, row.training_pictures, row.channels) == (2, 16, 8, 1)
+    assert row.verdict == "not converged"  # after two steps it is still the linear attack
+    assert row.held_error <= row.held_linear_error
     assert row.epsilon is None
     assert row.trained.faces == row.linear.faces == 4
     assert row.linear.ssim > floors(course(network)).blank.ssim
@@ -201,6 +220,7 @@ def test_the_command_measures_every_file_and_goes_on_where_it_stood(
     config = DistilConfig(seed=7)
     job = Training(load_scenario("accuracy-inputs"), FACES, network, config)
     monkeypatch.setattr(cli_training, "open_training", lambda *_: job)
+    monkeypatch.setattr(cli_training, "judges_of", lambda *_: {"ms1m": network})
     out, work = tmp_path / "recovery.json", tmp_path / "work"
     asked = (str(student), "--steps", "2", "--faces", "4", "--work", str(work), "--out", str(out))
     first = bauta(*asked)
@@ -208,7 +228,8 @@ def test_the_command_measures_every_file_and_goes_on_where_it_stood(
     assert "4x4 means, eps 40 a mean" in first.stdout
     assert "SSIM" in first.stderr
     content = json.loads(out.read_bytes())
-    assert (content["training_people"], content["training_pictures"]) == (4, 8)
+    # Five people are held out; the first pictures of the others made the prior.
+    assert (content["held_pictures"], content["training_pictures"]) == (5, 5)
     (row,) = content["rows"]
     assert row["epsilon"] == 40 * 28**2
     assert msgspec.convert(row, RecoveryRow).file == "means4.npz"
@@ -244,6 +265,7 @@ def test_a_folder_that_cannot_be_made_is_named(
 ) -> None:
     job = Training(load_scenario("accuracy-inputs"), FACES, network, DistilConfig())
     monkeypatch.setattr(cli_training, "open_training", lambda *_: job)
+    monkeypatch.setattr(cli_training, "judges_of", lambda *_: {"ms1m": network})
     (tmp_path / "file").write_text("")
     found = bauta(str(student), "--faces", "4", "--work", str(tmp_path / "file" / "work"))
     assert found.exit_code == 2
