@@ -87,7 +87,8 @@ class _FaceSolver:
         matrix = (matrix + matrix.T) / 2
         self._inverse = np.linalg.inv(matrix).astype(np.float32)
         self._volume = float(np.linalg.slogdet(matrix).logabsdet)
-        self._gain: Planes = 1 / (1 + np.square(prior.spread) * self._response())
+        gain = 1 / (1 + np.square(prior.spread) * self._response())
+        self._gain = np.asarray(gain, dtype=np.float32)
 
     def recover(self, gathered: Gathered) -> Planes:
         residual = self._down(gathered.back - self._shift)
@@ -122,8 +123,9 @@ class _FaceSolver:
         return np.asarray((latent.weights @ self._prior.components).reshape(rest.shape) + rest)
 
     def _down(self, planes: Planes) -> _Latent:
-        rest: Planes = self._prior.spread * (self._basis @ planes @ self._basis.T)
-        return _Latent(planes.reshape(len(planes), -1) @ self._prior.components.T, rest)
+        rest = self._prior.spread * (self._basis @ planes @ self._basis.T)
+        weights = planes.reshape(len(planes), -1) @ self._prior.components.T
+        return _Latent(weights, np.asarray(rest, dtype=np.float32))
 
     def _preconditioned(self, latent: _Latent) -> _Latent:
         return _Latent(latent.weights @ self._inverse, self._gain * latent.rest)
