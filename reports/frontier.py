@@ -123,7 +123,6 @@ def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None
     style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1.6}
     if noisy[0]["learned"]:
         style |= {"linestyle": (0, (4, 1.5)), "marker": "D"}
-    weak = any(p["attack"]["attack"] != "face" for p in noisy)
     rated = [p for p in noisy if p["rates"]["tar"] is not None]
     left.plot(
         [p["epsilon"] for p in rated],
@@ -131,11 +130,15 @@ def _draw(left: Axes, right: Axes, points: Sequence[Point], colour: str) -> None
         label=noisy[0]["title"],
         **style,
     )
-    right.plot(
-        [100 * _recovered(p["attack"]) for p in noisy],
-        [100 * p["rates"]["pairs"] for p in noisy],
-        **style | ({"markerfacecolor": "white"} if weak else {}),
-    )
+    right.plot(*_places(noisy), **style)
+    weak = [p for p in noisy if p["attack"]["attack"] != "face"]
+    right.plot(*_places(weak), **style | {"linestyle": "none", "markerfacecolor": "white"})
+
+
+def _places(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    """Return what the attack recovers and how well pairs are judged, in per cent."""
+    recovered = [100 * _recovered(p["attack"]) for p in points]
+    return recovered, [100 * float(p["rates"]["pairs"]) for p in points]
 
 
 def _recovered(attack: Mapping[str, Any]) -> float:
