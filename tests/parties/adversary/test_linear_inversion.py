@@ -106,9 +106,9 @@ def test_the_drawn_group_of_channels_is_found_by_its_misfit(pictures: np.ndarray
 
 def test_every_mechanism_hides_more_with_less_budget(pictures: np.ndarray) -> None:
     rng = np.random.default_rng(6)
-    training = rng.integers(0, 256, (10, 112, 112, 3), dtype=np.uint8)
+    training = rng.integers(0, 256, (110, 112, 112, 3), dtype=np.uint8)
     true = luminance(pictures)
-    for mechanism in mechanisms([training[:5], training[5:]]):
+    for mechanism in mechanisms([training[:55], training[55:]]):
         if not mechanism.can_spend(1e3):
             continue
         most = next(eps for eps in (1e7, 1e6, 1e5, 1e4) if mechanism.can_spend(eps / 2)) / 2
