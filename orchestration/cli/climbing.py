@@ -109,14 +109,11 @@ def course_of(job: Training, faces: int, work: Path, noisy_steps: int | None = N
 
 def _judge(trial: Trial) -> Rates:
     from orchestration.benchmarks.frontier.climb import Rates
+    from orchestration.cli.pairs import listed
     from protocol.errors import DataError
-    from reports.recognition import PairList, judge_pairs, judge_people
+    from reports.recognition import judge_pairs, judge_people
 
-    listed = trial.pairs[-1]
-    named = (listed.first, listed.second)
-    pairs = judge_pairs(
-        PairList(listed.name, listed.scores, listed.same, listed.folds, *named)
-    ).pooled
+    pairs = judge_pairs(listed(trial.pairs[-1])).pooled
     people = None
     if trial.people is not None:
         people = judge_people(trial.people.embeddings, trial.people.person)

@@ -21,8 +21,7 @@ from orchestration.cli.options import POSITIVE, SEED, result_options
 
 if TYPE_CHECKING:
     from orchestration.accuracy.sources import Source
-    from orchestration.accuracy.trials import Pairs, Trial
-    from reports.recognition import PairList
+    from orchestration.accuracy.trials import Trial
 
 __all__ = ["evaluate"]
 
@@ -147,6 +146,7 @@ def _answer(
     as_json: bool,
     out: Path | None,
 ) -> None:
+    from orchestration.cli.pairs import listed
     from orchestration.cli.results import finish
     from reports.comparison import compare_pairs, compare_people
     from reports.recognition_text import difference_lines, recognition_lines
@@ -170,7 +170,7 @@ def _answer(
     }
     if len(trials) > 1:
         one, other = trials
-        found = compare_pairs(*([_listed(each) for each in trial.pairs] for trial in trials))
+        found = compare_pairs(*([listed(each) for each in trial.pairs] for trial in trials))
         if one.people is not None and other.people is not None:
             found += compare_people(
                 one.people.embeddings, other.people.embeddings, one.people.person
@@ -182,19 +182,14 @@ def _answer(
 
 
 def _judged(trial: Trial) -> dict[str, Any]:
+    from orchestration.cli.pairs import listed
     from reports.recognition import judge_pairs, judge_people
 
     people = trial.people
     return {
-        "pairs": [judge_pairs(_listed(found), found.shared) for found in trial.pairs],
+        "pairs": [judge_pairs(listed(found), found.shared) for found in trial.pairs],
         "people": None if people is None else judge_people(people.embeddings, people.person),
     }
-
-
-def _listed(found: Pairs) -> PairList:
-    from reports.recognition import PairList
-
-    return PairList(found.name, found.scores, found.same, found.folds, found.first, found.second)
 
 
 evaluate.add_command(ablations)

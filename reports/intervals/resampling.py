@@ -13,8 +13,8 @@ the range of the middle 95 % of 1,000 resamples (percentile bootstrap, fixed see
   a pair of people i and j counts w_i * w_j times, pairs within a person w_i times (`pairs.py`).
 - Two systems on the same pictures are compared on the *same* resamples, each with its own
   threshold; the interval is that of the difference. A system minus itself is exactly 0, always.
-- Where everybody succeeds, or nobody, all resamples agree and say nothing about the next person:
-  the bound is then Wilson's, with one trial per person.
+- Where everybody succeeds, or nobody, resamples agree and say nothing about the next person: the
+  bound is then at least as far as Wilson's, with one trial per person.
 - From fewer than two people nothing is known about others: there is no interval.
 
 What the intervals do not cover: another gallery (identification is resampled with the enrolled
@@ -76,11 +76,12 @@ def estimate(statistic: Statistic, *, seed: int = SEED) -> Estimate:
         return Estimate(value=value)
     blocks = _draws(statistic.strata, statistic.width, seed)
     found = np.concatenate([statistic.at(counts) for counts in blocks])
-    if value in (0.0, 1.0) and np.all(found == value):
-        people = statistic.strata[0]
-        low, high = wilson_interval(round(value * people), people)
-        return Estimate(value=value, low=low, high=high)
-    return _summary(value, found)
+    drawn = _summary(value, found)
+    if value not in (0.0, 1.0) or drawn.low is None or drawn.high is None:
+        return drawn
+    people = statistic.strata[0]
+    low, high = wilson_interval(round(value * people), people)
+    return Estimate(value=value, low=min(low, drawn.low), high=max(high, drawn.high))
 
 
 def difference(one: Statistic, other: Statistic, *, seed: int = SEED) -> Estimate:

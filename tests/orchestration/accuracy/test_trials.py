@@ -14,6 +14,7 @@ from PIL import Image
 
 from orchestration.accuracy import trials
 from orchestration.accuracy.sources import Source, open_source, with_pixel_noise
+from orchestration.cli import climbing
 from orchestration.cli.main import main
 from orchestration.progress import Progress
 from protocol.errors import DataError, ScenarioError
@@ -190,3 +191,38 @@ def test_stored_embeddings_give_the_published_figures() -> None:
     assert found["people"]["closed_set"]["rank_1"]["value"] == pytest.approx(0.9312, abs=0.0002)
     tar = [pairs["rate"]["tar"]["value"] for pairs in found["people"]["all_pairs"]]
     assert tar[1:] == pytest.approx([0.9458, 0.8677], abs=0.0003)
+
+
+def test_a_climb_rates_its_networks_by_the_same_measures(folder: Path) -> None:
+    trial = trials.run_faces(
+        [source()], str(folder), None, quiet, which="all", mirror=False, seed=3
+    )
+    rates = climbing._judge(trial)
+    assert rates.pairs == 1.0
+    low, high = rates.pairs_range
+    assert 0.7 < low < high == 1.0
+    assert rates.rank_1_range[0] < rates.rank_1 == 1.0
+
+
+def test_the_difference_of_two_networks_is_of_people_neither_met(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = [source("people", "first")]
+    met = trials.met_people(first, str(folder), None)
+    assert len(met) == 7
+    other = trials.run_faces(
+        [source()], str(folder), None, quiet, which="unseen", mirror=False, seed=3, without=met
+    )
+    own = trials.run_faces(first, str(folder), None, quiet, which="unseen", mirror=False, seed=3)
+    assert own.people is not None
+    assert other.people is not None
+    assert np.array_equal(own.people.person, other.people.person)
+    out = tmp_path / "result.json"
+    arguments = ["evaluate", "network", "shipped", "--against", "shipped", "--data", str(folder)]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "points, on the same pictures" in result.stdout
+    written = json.loads(out.read_text())
+    assert {found["difference"]["value"] for found in written["differences"]} == {0}
+    assert {len(found["sha256"]) for found in written["networks"]} == {64}
+    assert written["asked"]["against"] == "shipped"
