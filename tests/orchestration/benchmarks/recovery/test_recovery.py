@@ -231,7 +231,8 @@ def test_the_command_measures_every_file_and_goes_on_where_it_stood(
     # Five people are held out; the first pictures of the others made the prior.
     assert (content["held_pictures"], content["training_pictures"]) == (5, 5)
     (row,) = content["rows"]
-    assert row["epsilon"] == 40 * 28**2
+    noise = 40 * 28**2
+    assert noise < row["epsilon"] < 1.0001 * noise  # and what the resolution of the draw adds
     assert msgspec.convert(row, RecoveryRow).file == "means4.npz"
     monkeypatch.setattr(measure, "train_recovery", None)
     assert bauta(*asked).stdout == first.stdout
