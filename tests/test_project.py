@@ -132,6 +132,12 @@ def test_rooms_are_typed_packages_with_a_docstring(room: str) -> None:
     assert import_module(room).__doc__
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """Test folders are no packages: pytest cannot collect two modules of one name at once."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_only_intended_files_are_tracked() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")

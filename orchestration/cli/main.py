@@ -76,3 +76,6 @@ for command in (
     evaluate, bench, plan, doctor,
 ):  # fmt: skip
     main.add_command(command)
+
+if __name__ == "__main__":
+    main()

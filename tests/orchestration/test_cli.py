@@ -65,6 +65,12 @@ def test_help_loads_neither_torch_nor_ray() -> None:
         assert command in done.stdout
 
 
+def test_the_command_line_runs_as_a_module() -> None:
+    asked = [sys.executable, "-m", "orchestration.cli.main", "--version"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("bauta ")
+
+
 def test_version_is_the_packages() -> None:
     from importlib.metadata import version
 
