@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from threading import Event, Timer
 
 import pytest
 
 from orchestration.stopping import Keeper, Stopped, stopping_on_signals
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """Hear signals as in a terminal: background jobs and `nohup` inherit ignored ones."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def interrupted_after(seconds: float, number: int = signal.SIGINT) -> Timer:
