@@ -159,12 +159,15 @@ class Sent:
         return reader.recovered([joined(list(each)) for each in zip(*parts, strict=True)])
 
     def described(self, epsilon: float | None) -> bytes:
-        """Return specification and calibration; of a plane the shares alone matter."""
+        """Return specification and calibration; of a plane the shares alone matter, and its law."""
         arrays = sorted(self._calibration.to_arrays().items())
         if self._quiet.fusion == "plane":
             arrays = [each for each in arrays if each[0].endswith(("_channels", "_places"))]
         spec = msgspec.json.encode(self._at(epsilon), order="sorted")
-        return b"".join([spec, *(name.encode() + values.tobytes() for name, values in arrays)])
+        read = b"clamped" if self._quiet.fusion == "plane" else b""
+        return b"".join(
+            [read, spec, *(name.encode() + values.tobytes() for name, values in arrays)]
+        )
 
     def _at(self, epsilon: float | None) -> FeatureSpec | None:
         learned = self._calibration.allocation is not None

@@ -12,9 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from parties.adversary.clamping import Clamped
 from parties.adversary.linear_inversion import LinearAttack, recover
 from parties.adversary.uploads import ChannelLaw, Gathered, Law, MeanLaw
 from protocol.features import Calibration, FeatureSpec, ProtectedBatch, dequantise
+from protocol.features.pixels import PIXEL_RANGE
 from protocol.features.selection import sent_channels
 from protocol.features.spec import EDGE
 from protocol.features.wire import wire_variance
@@ -48,7 +50,8 @@ class Reader:
             uploads: of the same picture, whose values were averaged.
         """
         self._spec, self._calibration = spec, calibration
-        self.laws = _laws_of(spec, calibration, uploads)
+        self._clamped = _clamped(spec, calibration)
+        self.laws = _laws_of(spec, calibration, self._clamped, uploads)
         self._solvers = [attack.against(law) for law in self.laws]
 
     def read(self, sent: ProtectedBatch) -> Planes:
@@ -57,6 +60,8 @@ class Reader:
 
     def gather(self, values: Planes) -> list[Gathered]:
         """Return what is kept of values under each law."""
+        if self._clamped is not None:
+            values = self._clamped.undone(values)
         return [law.gather(values) for law in self.laws]
 
     def recovered(self, gathered: Sequence[Gathered]) -> Planes:
@@ -73,20 +78,24 @@ def upload_values(sent: ProtectedBatch, spec: FeatureSpec, calibration: Calibrat
     return values[:, : len(sent_channels(PLANE, spec.selection)[0])]
 
 
-def _laws_of(spec: FeatureSpec, calibration: Calibration, uploads: int) -> list[Law]:
+def _laws_of(
+    spec: FeatureSpec, calibration: Calibration, clamped: Clamped | None, uploads: int
+) -> list[Law]:
     """Return what values may be: one law, or one for each group of channels that may be drawn."""
     if spec.fusion == "plane":
-        return [MeanLaw(_pixel_variance(spec, calibration) / uploads, spec.pixel_block)]
+        noise = 0.0 if clamped is None else clamped.variance(uploads)
+        return [MeanLaw(noise + ROUNDING / uploads, spec.pixel_block)]
     groups, unit = sent_channels(PLANE, spec.selection), _SHRUNK.get(spec.fusion, 1.0)
     sent = wire_variance(spec, calibration)[: len(groups[0])] / uploads
     variance = np.maximum(sent, LEAST_VARIANCE / unit**2)
     return [ChannelLaw(group, variance, unit) for group in groups]
 
 
-def _pixel_variance(spec: FeatureSpec, calibration: Calibration) -> NDArray[np.float64]:
+def _clamped(spec: FeatureSpec, calibration: Calibration) -> Clamped | None:
+    """Return how noisy pixels or means arrive; None for other features, or without noise."""
+    if spec.fusion != "plane" or spec.pixel_epsilon is None:
+        return None
     places = np.ones((EDGE // spec.pixel_block,) * 2)
-    if spec.pixel_epsilon is None:
-        return places * ROUNDING
     if spec.allocation == "learned" and calibration.allocation is not None:
         places = calibration.allocation.places.astype(np.float64)
-    return np.asarray(2 * np.square(255.0 / (spec.pixel_epsilon * places)) + ROUNDING)
+    return Clamped.of(PIXEL_RANGE / (spec.pixel_epsilon * places))

@@ -30,6 +30,8 @@ from orchestration.benchmarks.inputs.mechanisms import (
 )
 from orchestration.cli import training as cli_training
 from orchestration.cli.main import main
+from parties.adversary.face_inversion import FaceAttack
+from parties.adversary.face_prior import fit_face_prior
 from parties.adversary.linear_inversion import SmoothAttack
 from parties.model_provider import RgbEmbedder
 from parties.model_provider.mobilefacenet import Architecture, MobileFaceNet, initialise
@@ -111,6 +113,23 @@ def test_several_uploads_of_a_picture_are_less_noise(campaign: Campaign) -> None
     released = AsReleased("r", calibrate([campaign.faces.pictures], "none"), 0.01)
     one, many = (attack_point(released, None, campaign, uploads) for uploads in (1, 9))
     assert many.correlation > one.correlation
+
+
+@pytest.mark.parametrize(("block", "epsilon"), [(1, 1.0), (8, 2.0)])
+def test_clamping_to_grey_levels_does_not_pull_recovered_faces_to_grey(
+    block: int, epsilon: float
+) -> None:
+    """The mean over all that could be is the mean of faces: of dark ones it is dark."""
+    rng = np.random.default_rng(4)
+    dark = np.full((60, 112, 112), 45.0) + 12 * rng.standard_normal((60, 1, 1))
+    planes = np.clip(dark + 4 * rng.standard_normal(dark.shape), 0, 255)
+    pictures = np.repeat(planes[..., None], 3, axis=-1).astype(np.uint8)
+    true = luminance(pictures)
+    attack = FaceAttack(fit_face_prior(true[:40], 8))
+    spec = msgspec.structs.replace(PLANE, pixel_block=block)
+    mechanism = Sent("means", spec, calibrate([pictures], "plane"))
+    found = mechanism.recovered(pictures[40:], epsilon * (112 // block) ** 2, Attempt(attack, rng))
+    assert found.mean() == pytest.approx(true[40:].mean(), abs=5)
 
 
 def test_uploads_of_drawn_channels_have_no_mean(campaign: Campaign) -> None:
