@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from orchestration.machine import cores, memory_bytes
 
-__all__ = ["environment", "instructions", "processor"]
+__all__ = ["environment", "instructions", "package_version", "processor"]
 
 VECTORS: Final = ("asimd", "avx2", "avx512bw", "avx512_vnni", "amx_int8")
 """Instruction sets that settle how fast the product kernels are."""
@@ -26,11 +26,12 @@ def environment() -> dict[str, Any]:
         "instructions": instructions(),
         "cores": cores(),
         "memory_gib": round(memory_bytes() / 2**30, 1),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: package_version(name) for name in PACKAGES},
     }
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return the version of an installed package, or that there is none."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from protocol.flows import Flow, Form, Knowledge, Opening, Policy
 from protocol.parties import PHASES, Party, Phase
 from reports.records import Event
-from reports.wording import listed, party_name
+from reports.wording import party_name, party_names
 
 __all__ = [
     "CoalitionRow",
@@ -161,7 +161,9 @@ def openings(events: Iterable[Event], policy: Policy) -> list[OpeningRow]:
 def coalitions(policy: Policy) -> list[CoalitionRow]:
     """Return what colluding parties would learn, those within the trust model first."""
     ordered = sorted(policy.coalitions, key=lambda coalition: coalition.excluded_by_trust_model)
-    return [CoalitionRow(_names(c.members), c.yields, c.excluded_by_trust_model) for c in ordered]
+    return [
+        CoalitionRow(party_names(c.members), c.yields, c.excluded_by_trust_model) for c in ordered
+    ]
 
 
 def undeclared(events: Iterable[Event], policy: Policy) -> list[str]:
@@ -215,17 +217,13 @@ def _opening(opening: Opening, sent: Sequence[Event]) -> OpeningRow:
     mine = [e for e in sent if e.kind in opening.kinds and e.receiver in opening.audience]
     return OpeningRow(
         value=opening.value,
-        audience=_names(opening.audience),
+        audience=party_names(opening.audience),
         kinds=opening.kinds,
         reason=opening.reason,
         messages=len(mine),
         payload_bytes=sum(event.payload_bytes for event in mine),
         needs_insecure=opening.needs_insecure,
     )
-
-
-def _names(parties: Iterable[Party]) -> str:
-    return listed([party_name(party) for party in parties])
 
 
 def _label(event: Event) -> tuple[str, str, str, str, str]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from protocol.errors import DataError
 from reports.charts import chart_style
+from reports.input_rates import epsilon_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def frontier_lines(points: Sequence[Any]) -> list[str]:
 def _line(point: Any) -> str:  # noqa: ANN401 - a point of any source
     rates, attack = point.rates, point.attack
     return (
-        f"{point.title:<28}{_number(point.epsilon):>12}{_number(point.element_epsilon):>11}"
+        f"{point.title:<28}{epsilon_text(point.epsilon):>12}{epsilon_text(point.element_epsilon):>11}"
         f"{point.all_steps:>7}{_with_range(rates.pairs, rates.pairs_range):>20}"
         f"{'-' if rates.tar is None else f'{100 * rates.tar:.1f}':>10}"
         f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
@@ -61,7 +62,7 @@ def _ablation(point: Any) -> str:  # noqa: ANN401 - a point of any source
     rates, attack = point.rates, point.attack
     tar = "-" if rates.tar is None else f"{100 * rates.tar:.1f}"
     return (
-        f"{point.title:<46}{_number(point.element_epsilon):>12}{point.channels:>9}"
+        f"{point.title:<46}{epsilon_text(point.element_epsilon):>12}{point.channels:>9}"
         f"{point.picture_bytes:>11,}{point.client_ms:>6.2f}"
         f"{_with_range(rates.pairs, rates.pairs_range):>20}{tar:>10}"
         f"{_with_range(rates.rank_1, rates.rank_1_range):>20}"
@@ -80,10 +81,6 @@ def _said(attack: Any, count: str) -> str:  # noqa: ANN401 - an attack of any so
 
 def _with_range(value: float, bounds: tuple[float, float]) -> str:
     return f"{100 * value:.1f} ({100 * bounds[0]:.1f}-{100 * bounds[1]:.1f})"
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3g}"
 
 
 def write_frontier_figure(result: Path) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.intervals import wilson_interval
 
-__all__ = ["false_matches", "input_lines", "mixing_lines", "recognised_share"]
+__all__ = ["epsilon_text", "false_matches", "input_lines", "mixing_lines", "recognised_share"]
 
 _JUDGED = (
     f"{'judge':>7}{'same picture %':>18}{'other picture %':>18}{'FMR 0.1 %':>11}{'false %':>9}"
@@ -53,7 +53,7 @@ def false_matches(judged: Any) -> str:  # noqa: ANN401 - a judge's word of any s
 
 def _lines(point: Any) -> Iterator[str]:  # noqa: ANN401 - an attack point of any source
     first = (
-        f"{point.mechanism:<44}{_number(point.epsilon):>12}{_number(point.element_epsilon):>13}"
+        f"{point.mechanism:<44}{epsilon_text(point.epsilon):>12}{epsilon_text(point.element_epsilon):>13}"
         f"{point.uploads:>9}{point.correlation:>7.2f}"
     )
     return _beside(first, point.judged)
@@ -71,5 +71,6 @@ def _beside(first: str, judged: Sequence[Any]) -> Iterator[str]:
         )
 
 
-def _number(value: float | None) -> str:
+def epsilon_text(value: float | None) -> str:
+    """Return a budget with three significant digits; `none` where there is no noise."""
     return "none" if value is None else f"{value:.3g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from protocol.flows import Knowledge, Policy
-from reports.wording import listed, party_name
+from reports.wording import listed, party_name, party_names
 
 __all__ = ["policy_markdown"]
 
@@ -15,7 +15,7 @@ def policy_markdown(policy: Policy) -> str:
     blocks = [
         f"## `{policy.name}`: {policy.title}",
         f"Trust model: {policy.trust_model}.",
-        f"Parties: {_names(policy.parties)}.",
+        f"Parties: {party_names(policy.parties)}.",
         _table(
             ("message", "from", "to", "phase", "form", "carries", "why", "needs"),
             _flows(policy),
@@ -38,7 +38,7 @@ def _flows(policy: Policy) -> Iterator[Sequence[str]]:
 def _openings(policy: Policy) -> Iterator[Sequence[str]]:
     for opening in policy.openings:
         kinds = ", ".join(f"`{kind}`" for kind in opening.kinds)
-        audience = _names(opening.audience)
+        audience = party_names(opening.audience)
         yield opening.value, audience, kinds, opening.reason, _needs(opening.needs_insecure)
 
 
@@ -51,7 +51,7 @@ def _learns(policy: Policy) -> Iterator[Sequence[str]]:
 def _coalitions(policy: Policy) -> Iterator[Sequence[str]]:
     for coalition in policy.coalitions:
         excluded = "excluded" if coalition.excluded_by_trust_model else "allowed"
-        yield _names(coalition.members), coalition.yields, excluded
+        yield party_names(coalition.members), coalition.yields, excluded
 
 
 def _where(knowledge: Knowledge) -> str:
@@ -73,7 +73,3 @@ def _cell(text: str) -> str:
 
 def _needs(shortcut: str | None) -> str:
     return f"`insecure: [{shortcut}]`" if shortcut else ""
-
-
-def _names(parties: Iterable[str]) -> str:
-    return listed([party_name(party) for party in parties])

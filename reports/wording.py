@@ -7,7 +7,7 @@ Every function takes None (and NaN or infinity) and answers with `NOT_MEASURED`,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeGuard
 
 from protocol.parties import Party
@@ -22,6 +22,7 @@ __all__ = [
     "duration",
     "listed",
     "party_name",
+    "party_names",
     "percent",
     "size",
 ]
@@ -99,6 +100,11 @@ def decimal(value: float | None, digits: int = 3) -> str:
 def party_name(party: str) -> str:
     """Return the name of a party for people; what is no party stays as it is."""
     return next((name for key, name in PARTY_NAMES.items() if key == party), party)
+
+
+def party_names(parties: Iterable[str]) -> str:
+    """Return parties as a list people read: `Client, Model provider and Dealer`."""
+    return listed([party_name(party) for party in parties])
 
 
 def listed(words: tuple[str, ...] | list[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ import msgspec
 
 from orchestration.benchmarks.search.cells import Gallery, Options
 from orchestration.benchmarks.search.rows import Row
-from orchestration.environment import environment
+from orchestration.environment import environment, package_version
 from protocol.errors import DataError, ScenarioError
 
 __all__ = ["ResultFile", "default_path"]
@@ -117,15 +116,8 @@ def default_path() -> Path:
 
 def _environment(options: Options) -> dict[str, Any]:
     found = environment()
-    packages = {**found["packages"], **{name: _version(name) for name in PEER_PACKAGES}}
+    packages = {**found["packages"], **{name: package_version(name) for name in PEER_PACKAGES}}
     return {**found, "packages": packages, "threads": options.threads, "seed": options.seed}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _comparable(options: dict[str, Any]) -> dict[str, Any]:
