@@ -56,6 +56,8 @@ def object_store_bytes() -> int:
 def _start(folder: Path) -> None:
     import ray
 
+    # What it says before it has read its level: that the keeper's thread cannot set handlers.
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(
             address="local",

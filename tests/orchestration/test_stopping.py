@@ -15,11 +15,11 @@ from orchestration.stopping import Keeper, Stopped, stopping_on_signals
 @pytest.fixture(autouse=True)
 def _as_in_a_terminal() -> Iterator[None]:
     """Hear signals as in a terminal: background jobs and `nohup` inherit ignored ones."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hangup)
 
 
 def interrupted_after(seconds: float, number: int = signal.SIGINT) -> Timer:
