@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from orchestration.audit.experiment import Sizes, play_all
 from protocol.channel import At, Channel
 from protocol.costs import DeclaredMessage, InputSize, embedding, probing
-from protocol.flows import FEATURE_FLOWS, Coalition, Flow, Policy, register_policy
+from protocol.flows import FEATURE_FLOWS, Coalition, Fact, Flow, Knowledge, Policy, register_policy
 from protocol.messages import DecisionShares, GallerySeed, GalleryShares, MaskedProbes, MaskedScores
-from protocol.parties import CLIENT, GALLERY_HOLDER, MODEL_PROVIDER
+from protocol.parties import CLIENT, GALLERY_HOLDER, MODEL_PROVIDER, Party
 from protocol.plan import RunPlan, Step
 from protocol.search.protocols import SearchProtocol, register_protocol
 from protocol.search.shape import SearchShape, search_shape
@@ -38,6 +39,13 @@ SCENARIO = parse_scenario(
 SEED_TO_PROVIDER = Flow(
     "GallerySeed", CLIENT, MODEL_PROVIDER, "enrol", "sharing", "share", "-", "said to be harmless"
 )
+
+
+# Embeddings of enrolments are sent in the clear, and a policy has to say what follows from them.
+LEARNS: dict[Party, tuple[Knowledge, ...]] = {
+    party: (Knowledge("everything", "it is in the clear", reveals=get_args(Fact)),)
+    for party in (CLIENT, MODEL_PROVIDER)
+}
 
 
 def policy(name: str, *further: Flow) -> Policy:
@@ -69,7 +77,7 @@ def policy(name: str, *further: Flow) -> Policy:
                 ),
             ),
             openings=(),
-            learns={},
+            learns=LEARNS,
             coalitions=(
                 Coalition(("gallery_holder", "model_provider"), "the gallery", True),
             ),
@@ -243,6 +251,16 @@ def failures(name: str) -> set[tuple[str, str]]:
 @pytest.mark.usefixtures("forgotten")
 def test_a_new_protocol_is_audited_by_its_policy_alone() -> None:
     assert failures(registered("toy-honest", ToyClient)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forgotten")
+def test_a_new_policy_that_does_not_say_what_follows_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(LEARNS, MODEL_PROVIDER, ())
+    found = failures(registered("toy-silent", ToyClient))
+    assert found == {("derived answers", "model_provider")}
 
 
 @pytest.mark.slow
