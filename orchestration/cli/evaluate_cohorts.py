@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestration.cli.options import SEED, result_options
+from orchestration.cli.options import SEED, network_option, result_options
 
 __all__ = ["cohorts"]
 
@@ -17,11 +17,7 @@ SIZES = (500, 1000, 2500, 5449)
 
 @click.command()
 @click.argument("scenario", default="accuracy-mapping")
-@click.option(
-    "--network",
-    type=click.Choice(["ms1m", "casia", "both"]),
-    help="Whose stored embeddings; both joins them.  [default: the scenario's network.teacher]",
-)
+@network_option()
 @click.option(
     "--only", multiple=True, default=COMPARED, show_default=True, metavar="NAME", help="Mappings."
 )

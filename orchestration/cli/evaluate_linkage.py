@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration.cli.options import SEED, result_options
+from orchestration.cli.options import SEED, network_option, result_options
 
 if TYPE_CHECKING:
     from orchestration.benchmarks.mappings.faces import MappingFaces
@@ -19,11 +19,7 @@ COMPARED = ("none", "poly2-linear", "folded8-default", "folded6")
 
 @click.command()
 @click.argument("scenario", default="accuracy-mapping")
-@click.option(
-    "--network",
-    type=click.Choice(["ms1m", "casia", "both"]),
-    help="Whose stored embeddings; both joins them.  [default: the scenario's network.teacher]",
-)
+@network_option()
 @click.option(
     "--only",
     multiple=True,

@@ -15,6 +15,7 @@ __all__ = [
     "FiniteRange",
     "faces_option",
     "known_option",
+    "network_option",
     "overrides_option",
     "precision_option",
     "result_options",
@@ -85,6 +86,15 @@ def known_option() -> Decorator:
         default=3000,
         show_default=True,
         help="Training people of whom the adversary has a picture.",
+    )
+
+
+def network_option() -> Decorator:
+    """Add --network: whose stored embeddings of LFW are used."""
+    return click.option(
+        "--network",
+        type=click.Choice(["ms1m", "casia", "both"]),
+        help="Whose stored embeddings; both joins them.  [default: the scenario's network.teacher]",
     )
 
 
